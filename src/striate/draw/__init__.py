@@ -1,0 +1,27 @@
+"""Pictures of numbers: arrays in, arrays out (uint8 RGB, `h w 3`). Knows no torch and no plotting state.
+
+Text in pictures is set in Aileron Regular (CC0), the font inside Pillow.
+"""
+
+from striate.draw.colormap import SIGNED, UNSIGNED, colorize, colormap_table, limits_of
+from striate.draw.encode import encode_jpeg, encode_png
+from striate.draw.enlarge import enlarge
+from striate.draw.grid import grid
+from striate.draw.kernels import draw_kernels
+from striate.draw.overlay import overlay
+from striate.draw.scalebar import draw_scalebar
+
+__all__ = [
+    "SIGNED",
+    "UNSIGNED",
+    "colorize",
+    "colormap_table",
+    "draw_kernels",
+    "draw_scalebar",
+    "encode_jpeg",
+    "encode_png",
+    "enlarge",
+    "grid",
+    "limits_of",
+    "overlay",
+]
