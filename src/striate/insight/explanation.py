@@ -8,55 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate import draw
 from striate.data import Preprocessing
 from striate.errors import DataError
+from striate.insight.activations import StageActivations
 from striate.insight.heatmap import Heatmap
+from striate.insight.kernels import Kernels
 from striate.models import Answer
 from striate.probe import Summary
 
-__all__ = ["Explanation", "FirstKernels", "StageActivations"]
+__all__ = ["Explanation"]
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class FirstKernels:
-    """The weights of the first convolution: what it looks for, as pictures.
-
-    Attributes:
-        address: The layer, such as `features.0`.
-        weights: float32 `k c h w`, in the order in which the network takes its channels.
-        channels: `RGB`, `BGR` or `L`: what the `c` axis means.
-    """
-
-    address: str
-    weights: NDArray[np.float32]
-    channels: str
-
-
-@dataclass(frozen=True)
-class StageActivations:
-    """The strongest channels at the end of one stage.
-
-    Attributes:
-        stage: The stage's name in the summary.
-        address: The layer whose output this is.
-        shape: `(c, h, w)` of the whole output.
-        channels: The channels kept, strongest (largest maximum) first.
-        maps: float32 `k h w`, the activations of those channels, raw.
-        minimum: Smallest value over all channels of the layer.
-        maximum: Largest value over all channels of the layer.
-        silent: How many channels are zero (or below) everywhere on this photo.
-    """
-
-    stage: str
-    address: str
-    shape: tuple[int, int, int]
-    channels: tuple[int, ...]
-    maps: NDArray[np.float32]
-    minimum: float
-    maximum: float
-    silent: int
+NUMBERS, ARRAYS = "explanation.json", "arrays.npz"
 
 
 @dataclass(frozen=True)
@@ -70,19 +34,18 @@ class Explanation:
         seen: uint8 `h w 3`: the resized and cropped picture that the network really got.
         crop: `xyxy` of that crop in pixels of the original photo.
         network: The catalogue's name of the network.
-        weights: Facts about the weights: name, license, source, sha256, variant.
+        weights: Facts about the weights: name, license, source, sha256, variant; empty for foreign ones.
         preprocessing: What was done to the photo.
         answers: The top answers, best first.
-        target: The class that the maps explain.
-        target_label: Its name.
-        target_answer: The network's answer for that class (it need not be in the top five).
+        target: The network's answer for the class that the maps explain (it need not be in the top five).
         summary: Every layer with shape, parameters, MACs and receptive field.
         kernels: The first layer's weights, or None where the network has no convolution.
         activations: One entry a stage.
         saliency: |d logit / d input|, maximum over channels, at the size of `seen`.
-        occlusion: Drop of the class probability as a blank patch moves, at the size of `seen`, with its raw grid
-            (`n gh gw k`, where `k` runs over `occlusion_classes`).
-        occlusion_classes: The class indices of the occlusion grid's last axis: the top answers and the target.
+        occlusion: Drop of the class probability as a blank patch moves, at the size of `seen`; its grid is
+            `1 gh gw k` where `k` runs over `occlusion_classes`.
+        occlusion_classes: The grid's last axis: the top answers, and the target when it is not among them.
+        occlusion_labels: Their names.
         provenance: Versions, device, threads, seconds of each part, and the command that made it.
     """
 
@@ -95,14 +58,146 @@ class Explanation:
     weights: dict[str, Any]
     preprocessing: Preprocessing
     answers: tuple[Answer, ...]
-    target: int
-    target_label: str
-    target_answer: Answer
+    target: Answer
     summary: Summary
-    kernels: FirstKernels | None
+    kernels: Kernels | None
     activations: tuple[StageActivations, ...]
     saliency: Heatmap
     occlusion: Heatmap
     occlusion_classes: tuple[int, ...]
     occlusion_labels: tuple[str, ...]
     provenance: dict[str, Any]
+
+    def save(self, folder: str | Path) -> dict[str, Path]:
+        """Write everything into `folder` (made when missing).
+
+        Returns:
+            What was written: `explanation.json` (all but the arrays), `arrays.npz` (the arrays), and a PNG each for the
+            picture that the network saw, the maps over it, the kernels and every stage's activations.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = {"json": folder / NUMBERS, "npz": folder / ARRAYS}
+        written["json"].write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+        np.savez_compressed(written["npz"], **self.arrays())
+        for name, image in self.pictures().items():
+            written[name] = folder / f"{name}.png"
+            written[name].write_bytes(draw.encode_png(image))
+        return written
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Explanation":
+        """Read back what `save` wrote.
+
+        Raises:
+            DataError: The folder lacks the files, or they are damaged or of a newer format.
+        """
+        folder = Path(folder)
+        try:
+            numbers = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))
+            with np.load(folder / ARRAYS, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            if numbers.get("format") != FORMAT:
+                raise DataError(
+                    f"{folder / NUMBERS} has format {numbers.get('format')}; this version of Striate reads {FORMAT}."
+                )
+            return cls._restore(numbers, arrays)
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{folder} holds no saved explanation: {Path(error.filename).name} is missing. "
+                "`striate explain PHOTO --out DIR` writes one."
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{folder} holds a damaged explanation ({error}). Make it again.") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain JSON values: what `--json` prints."""
+        kernels = self.kernels
+        return {
+            "format": FORMAT,
+            "photo": {"name": self.photo_name, "size": list(self.photo_size), "crop": list(self.crop)},
+            "network": self.network,
+            "weights": self.weights,
+            "preprocessing": self.preprocessing.to_dict(),
+            "answers": [asdict(answer) for answer in self.answers],
+            "target": asdict(self.target),
+            "saliency": self.saliency.settings(),
+            "occlusion": {
+                **self.occlusion.settings(),
+                "classes": list(self.occlusion_classes),
+                "labels": list(self.occlusion_labels),
+            },
+            "kernels": None if kernels is None else {"address": kernels.address, "channels": kernels.channels},
+            "activations": [
+                {f.name: getattr(stage, f.name) for f in fields(stage) if f.name != "maps"}
+                for stage in self.activations
+            ],
+            "summary": self.summary.to_dict(),
+            "provenance": self.provenance,
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name, as `arrays.npz` holds them."""
+        named: dict[str, NDArray[Any]] = {"photo": self.photo, "seen": self.seen}
+        if self.kernels is not None:
+            named["kernels"] = self.kernels.weights
+        for heatmap in (self.saliency, self.occlusion):
+            named |= {f"{heatmap.method}_{name}": array for name, array in heatmap.arrays().items()}
+        named |= {f"activations_{number}": stage.maps for number, stage in enumerate(self.activations)}
+        return named
+
+    def pictures(self) -> dict[str, NDArray[np.uint8]]:
+        """The pictures by file name: uint8 `h w 3`. Small maps are enlarged with hard pixel edges."""
+        drawn = {
+            "seen": self.seen,
+            "saliency": self.saliency.draw()[0],
+            "saliency_over_photo": self.saliency.draw(self.seen[None])[0],
+            "occlusion": self.occlusion.draw()[0],
+            "occlusion_over_photo": self.occlusion.draw(self.seen[None])[0],
+        }
+        if self.kernels is not None:
+            tiles = [draw.enlarge(tile, factor=8) for tile in self.kernels.draw()[:, 0]]
+            drawn["kernels"] = draw.grid(tiles, gap=4)
+        for number, stage in enumerate(self.activations):
+            limits = draw.limits_of(stage.maps, signed=False)
+            factor = max(1, 112 // max(stage.maps.shape[1:]))
+            tiles = [draw.enlarge(draw.colorize(m, limits=limits), factor=factor) for m in stage.maps]
+            drawn[f"activations_{number}_{stage.address}"] = draw.grid(tiles, gap=4)
+        return drawn
+
+    @classmethod
+    def _restore(cls, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Explanation":
+        def heatmap(method: str) -> Heatmap:
+            settings = {key: v for key, v in numbers[method].items() if key not in ("classes", "labels")}
+            mine = {name.removeprefix(f"{method}_"): a for name, a in arrays.items() if name.startswith(f"{method}_")}
+            return Heatmap.restore(settings, mine)
+
+        facts = numbers["kernels"]
+        return cls(
+            photo=arrays["photo"],
+            photo_name=numbers["photo"]["name"],
+            photo_size=tuple(numbers["photo"]["size"]),
+            seen=arrays["seen"],
+            crop=tuple(numbers["photo"]["crop"]),
+            network=numbers["network"],
+            weights=numbers["weights"],
+            preprocessing=Preprocessing.from_dict(numbers["preprocessing"]),
+            answers=tuple(Answer(**answer) for answer in numbers["answers"]),
+            target=Answer(**numbers["target"]),
+            summary=Summary.from_dict(numbers["summary"]),
+            kernels=None if facts is None else Kernels(facts["address"], arrays["kernels"], facts["channels"]),
+            activations=tuple(
+                StageActivations(
+                    **{key: tuple(v) if isinstance(v, list) else v for key, v in stage.items()},
+                    maps=arrays[f"activations_{number}"],
+                )
+                for number, stage in enumerate(numbers["activations"])
+            ),
+            saliency=heatmap("saliency"),
+            occlusion=heatmap("occlusion"),
+            occlusion_classes=tuple(numbers["occlusion"]["classes"]),
+            occlusion_labels=tuple(numbers["occlusion"]["labels"]),
+            provenance=numbers["provenance"],
+        )

@@ -146,7 +146,7 @@ def find_stages(rows: tuple[LayerRow, ...]) -> tuple[Stage, ...]:
     `layer2`, whose blocks all end at one size). Pooling opens the stage that it makes room for.
     """
     groups: list[list[int]] = []
-    for index in _pieces(rows, _children(rows, None), rows):
+    for index in _pieces(rows, _children(rows, None)):
         extent = _place(rows[index])
         if groups and _place(rows[groups[-1][-1]]) == extent:
             groups[-1].append(index)
@@ -181,11 +181,11 @@ def _children(rows: tuple[LayerRow, ...], parent: int | None) -> list[int]:
     return found
 
 
-def _pieces(rows: tuple[LayerRow, ...], level: list[int], _: object) -> Iterable[int]:
+def _pieces(rows: tuple[LayerRow, ...], level: list[int]) -> Iterable[int]:
     for index in level:
         inside = [] if rows[index].leaf else _children(rows, index)
         if len({_place(rows[i]) for i in inside} - {()}) > 1 and rows[index].output_shape != rows[index].input_shape:
-            yield from _pieces(rows, inside, None)
+            yield from _pieces(rows, inside)
         else:
             yield index
 

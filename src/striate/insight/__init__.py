@@ -1,0 +1,22 @@
+"""Ways of looking inside a network, one a file.
+
+Imported eagerly: the functions have the names of their files, and a lazy name would lose against the file.
+"""
+
+from striate.insight.activations import StageActivations, stage_activations
+from striate.insight.explanation import Explanation
+from striate.insight.heatmap import Heatmap
+from striate.insight.kernels import Kernels, kernels
+from striate.insight.occlusion import occlusion
+from striate.insight.saliency import saliency
+
+__all__ = [
+    "Explanation",
+    "Heatmap",
+    "Kernels",
+    "StageActivations",
+    "kernels",
+    "occlusion",
+    "saliency",
+    "stage_activations",
+]

@@ -1,0 +1,194 @@
+"""Occlusion: the class probability as a function of the position of a blank patch.
+
+A patch of one color covers a window of the picture, and the window slides. Where the probability of the class falls,
+the network was using what is hidden. For a window at grid place g, with p(c) the probability of class c,
+
+    grid[g] = p(c | picture with window g blank)
+    value[i, j] = mean over the windows g that cover pixel (i, j) of  p(c | picture) - grid[g]
+
+There are ceil((H - h) / s) + 1 windows along a side; the last is cut at the border.
+
+Source: Zeiler, Fergus 2013, "Visualizing and understanding convolutional networks", arXiv:1311.2901, section 4.2.
+"""
+
+import math
+from collections.abc import Callable
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.data import Images
+from striate.errors import ConfigError
+from striate.insight.heatmap import Heatmap, as_numpy
+from striate.insight.target import Target, choose_targets, module_and_input
+from striate.models import Network
+from striate.probe import evaluating
+
+__all__ = ["occlusion", "spread_windows", "window_starts"]
+
+Score = Literal["probability", "logit"]
+
+
+def occlusion(
+    network: Network | nn.Module,
+    images: Images,
+    *,
+    target: Target = None,
+    window: int | tuple[int, int] = 16,
+    stride: int | tuple[int, int] = 8,
+    fill: float | tuple[float, ...] | None = None,
+    score: Score = "probability",
+    batch_size: int = 16,
+    progress: Callable[[int, int], None] | None = None,
+) -> Heatmap:
+    """How much a class loses when a blank patch hides each place.
+
+    One sweep keeps every class: `grid[n, y, x, k]` is the raw score of class k with the patch at that place.
+
+    Args:
+        network: A `Network` (images are photos) or any module (images are the tensor that goes in).
+        images: One photo, several, or a tensor `n c h w`.
+        target: Class index or label, one for all or one for each; each image's best answer by default.
+        window: Side of the patch in pixels of what the network gets, or (height, width).
+        stride: Pixels between neighboring windows, at most the window (else pixels would stay unseen).
+        fill: Color of the patch: RGB in [0, 1] for a `Network` (its mean color by default), a number or one for each
+            channel in input space for a plain module (0 by default).
+        score: `probability` after the softmax, or the raw `logit`.
+        batch_size: Pictures that go through the network at once.
+        progress: Called with (windows done, windows in all).
+
+    Returns:
+        `values` `n h w`: the mean drop over the windows that cover a pixel; `grid` `n gh gw k`; `baseline` `n k`.
+
+    Raises:
+        ConfigError: A window or stride below 1, a stride above the window, or a fill of the wrong length.
+
+    Source:
+        Zeiler and Fergus 2013, arXiv:1311.2901, section 4.2.
+
+    Differs:
+        The paper shows the raw score of each position; that is `grid`. `values` averages the drop over the windows
+        that cover a pixel, as captum does, so that the map has the picture's size and 0 means "does not matter".
+    """
+    began = perf_counter()
+    height, width = _pair("window", window)
+    step_y, step_x = _pair("stride", stride)
+    if step_y > height or step_x > width:
+        raise ConfigError(
+            f"stride must be at most the window, or pixels between windows are never hidden; got stride "
+            f"({step_y}, {step_x}) and window ({height}, {width})."
+        )
+    if batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
+    module, x = module_and_input(network, images)
+    patch = _patch_color(network, x, fill)
+    tops, lefts = window_starts(x.shape[2], height, step_y), window_starts(x.shape[3], width, step_x)
+    places = [(n, top, left) for n in range(len(x)) for top in tops for left in lefts]
+    finish = (lambda scores: scores.softmax(1)) if score == "probability" else (lambda scores: scores)
+    with evaluating(module), torch.inference_mode():
+        logits = module(x)
+        targets = choose_targets(network, logits, target)
+        baseline = finish(logits)
+        rows = []
+        for begin in range(0, len(places), batch_size):
+            batch = places[begin : begin + batch_size]
+            covered = x[[n for n, _, _ in batch]]
+            for picture, (_, top, left) in zip(covered, batch, strict=True):
+                picture[:, top : top + height, left : left + width] = patch
+            rows.append(finish(module(covered)))
+            if progress is not None:
+                progress(begin + len(batch), len(places))
+    grid = torch.cat(rows).view(len(x), len(tops), len(lefts), -1)
+    chosen = targets.view(-1, 1, 1, 1).expand(-1, len(tops), len(lefts), 1)
+    drop = baseline.gather(1, targets[:, None])[:, :, None] - grid.gather(3, chosen).squeeze(3)
+    values = np.stack(
+        [
+            spread_windows(one, tops=tops, lefts=lefts, window=(height, width), size=(x.shape[2], x.shape[3]))
+            for one in drop.double().cpu().numpy()
+        ]
+    )
+    grid_values = as_numpy(grid)
+    return Heatmap(
+        values=values.astype(grid_values.dtype),
+        method="occlusion",
+        unit=f"{score} drop",
+        signed=True,
+        target=tuple(targets.tolist()),
+        parameters={
+            "window": [height, width],
+            "stride": [step_y, step_x],
+            "fill": "mean color" if fill is None and isinstance(network, Network) else fill if fill is not None else 0,
+            "score": score,
+            "windows": [len(tops), len(lefts)],
+        },
+        grid=grid_values,
+        baseline=as_numpy(baseline),
+        seconds=perf_counter() - began,
+    )
+
+
+def window_starts(extent: int, window: int, stride: int) -> list[int]:
+    """First pixels of the windows along one side: ceil((extent - window) / stride) + 1 of them.
+
+    >>> window_starts(6, 3, 2)
+    [0, 2, 4]
+    """
+    return [i * stride for i in range(max(math.ceil((extent - window) / stride), 0) + 1)]
+
+
+def spread_windows(
+    drop: Float[np.ndarray, "gh gw"],
+    *,
+    tops: list[int],
+    lefts: list[int],
+    window: tuple[int, int],
+    size: tuple[int, int],
+) -> NDArray[np.float64]:
+    """At each pixel of a picture of `size`, the mean of `drop` over the windows that cover it.
+
+    A window adds its value to a box. Marking the box's four corners and summing up twice adds all boxes at once.
+    """
+    total, count = np.zeros((size[0] + 1, size[1] + 1)), np.zeros((size[0] + 1, size[1] + 1))
+    for y, top in enumerate(tops):
+        bottom = min(top + window[0], size[0])
+        for x, left in enumerate(lefts):
+            right = min(left + window[1], size[1])
+            for corners, value in ((total, drop[y, x]), (count, 1.0)):
+                corners[top, left] += value
+                corners[bottom, right] += value
+                corners[top, right] -= value
+                corners[bottom, left] -= value
+    cover = count.cumsum(0).cumsum(1)[:-1, :-1]
+    mean: NDArray[np.float64] = total.cumsum(0).cumsum(1)[:-1, :-1] / cover
+    return mean
+
+
+def _patch_color(
+    network: Network | nn.Module, x: Tensor, fill: float | tuple[float, ...] | None
+) -> Float[Tensor, "c 1 1"]:
+    channels = x.shape[1]
+    if isinstance(network, Network):
+        # The mean of the training pictures is what the network calls "nothing": it becomes zero.
+        if fill is None:
+            return torch.zeros(channels, 1, 1, device=x.device, dtype=x.dtype)
+        color = (float(fill),) * 3 if isinstance(fill, int | float) else tuple(fill)
+        if len(color) != 3 or not all(0 <= part <= 1 for part in color):
+            raise ConfigError(f"fill must be one number or an RGB color with parts from 0 to 1; got {fill}.")
+        picture = torch.tensor(color, device=x.device).view(1, 3, 1, 1)
+        return network.preprocessing.normalize(picture)[0].to(x)
+    numbers = (0.0,) if fill is None else (float(fill),) if isinstance(fill, int | float) else tuple(fill)
+    if len(numbers) not in (1, channels):
+        raise ConfigError(f"fill must be one number or one for each of the {channels} channels; got {fill}.")
+    return torch.tensor(numbers, device=x.device, dtype=x.dtype).view(-1, 1, 1)
+
+
+def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or min(pair) < 1:
+        raise ConfigError(f"{name} must be at least 1 pixel, one number or (height, width); got {value}.")
+    return pair

@@ -1,0 +1,12 @@
+"""Look at what happens inside any module: addresses, captured activations, the layer table.
+
+Imported eagerly: `capture` and `summary` are functions that have the names of files here, and a lazy name would lose
+against the file as soon as that is imported.
+"""
+
+from striate.probe.address import UnitAddress
+from striate.probe.capture import capture, require_layer
+from striate.probe.summary import LayerRow, Stage, Summary
+from striate.probe.trace import evaluating, summary
+
+__all__ = ["LayerRow", "Stage", "Summary", "UnitAddress", "capture", "evaluating", "require_layer", "summary"]

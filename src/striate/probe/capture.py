@@ -1,0 +1,98 @@
+"""Take what chosen layers give, from one ordinary forward pass of any module.
+
+Layers are named by their path (`features.3`; `layer1.0.relu#2` for the second call of a module used twice). The pass
+stops as soon as the last wanted layer has answered, and every hook is gone afterwards, also after an error.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any
+
+from torch import Tensor, nn
+
+from striate.errors import ShapeError, UnknownNameError, nearest
+
+__all__ = ["capture", "require_layer"]
+
+
+class _AllCaptured(Exception):  # noqa: N818 - a signal to leave the forward pass, not an error
+    """Raised inside the forward pass once every wanted layer has answered."""
+
+
+def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    """The outputs of `layers` for the batch `x`, each as the layer gave it.
+
+    Args:
+        module: Any module, run in the mode it is in.
+        x: What the module takes: a batch, already preprocessed.
+        layers: Module paths as in `module.named_modules()`; add `#k` for the k-th call of a module used again.
+
+    Returns:
+        Layer → output. An output that a later in-place operation would overwrite is copied.
+
+    Raises:
+        UnknownNameError: A layer does not exist, or is not called in the pass.
+        ShapeError: A layer's output is not a tensor.
+
+    >>> import torch
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
+    >>> capture(network, torch.zeros(1, 3, 9, 9), ["1"])["1"].shape
+    torch.Size([1, 8, 7, 7])
+    """
+    wanted = list(dict.fromkeys(layers))
+    calls: dict[str, dict[int, str]] = {}
+    for layer in wanted:
+        path, _, number = layer.partition("#")
+        require_layer(module, path)
+        calls.setdefault(path, {})[int(number or 1)] = layer
+    found: dict[str, Tensor] = {}
+
+    def take(path: str) -> Callable[..., None]:
+        count = 0
+
+        def hook(part: nn.Module, args: Any, output: Any) -> None:
+            nonlocal count
+            count += 1
+            layer = calls[path].get(count)
+            if layer is None:
+                return
+            if not isinstance(output, Tensor):
+                raise ShapeError(
+                    f"layer '{layer}' gives a {type(output).__name__}, not a tensor. Choose a layer inside it."
+                )
+            # A ReLU in place right behind this layer would otherwise change what was taken.
+            found[layer] = output.clone()
+            if len(found) == len(wanted):
+                raise _AllCaptured
+
+        return hook
+
+    with ExitStack() as stack:
+        for path in calls:
+            part = module.get_submodule(path)
+            stack.callback(part.register_forward_hook(take(path)).remove)
+        try:
+            module(x)
+        except _AllCaptured:
+            pass
+    missing = [layer for layer in wanted if layer not in found]
+    if missing:
+        raise UnknownNameError(
+            f"layer '{missing[0]}' exists but is not called in the forward pass. Choose a layer of the table that "
+            "`striate.summary(module, input_size)` prints."
+        )
+    return {layer: found[layer] for layer in wanted}
+
+
+def require_layer(module: nn.Module, path: str) -> nn.Module:
+    """The submodule at `path`.
+
+    Raises:
+        UnknownNameError: There is none; the message names the nearest paths.
+    """
+    parts = dict(module.named_modules())
+    if path not in parts or not path:
+        raise UnknownNameError(
+            f"{type(module).__name__} has no layer '{path}'. {nearest(path, (p for p in parts if p))}"
+        )
+    return parts[path]

@@ -1,0 +1,301 @@
+"""Watch one forward pass: what every module call takes and gives, what it costs, and what its units can see.
+
+Hooks on modules tell where a call begins and ends; an operator-level dispatch mode sees every tensor operation in
+between, also functional ones, so that nothing depends on how a network is written. Each tensor carries two notes while
+it is alive: the receptive field of its units, and which layers it came from.
+
+The pass runs on fake tensors (shapes without storage): nothing is computed or allocated, so a VGG-16 takes as long as a
+LeNet. A module that looks at values, which fake tensors do not have, is run once for real instead.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+    UnsupportedFakeTensorException,
+)
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+from torch.utils.weak import WeakIdKeyDictionary
+
+from striate.arithmetic import Field, merge_fields, span_field, upsample_field, window_field
+from striate.errors import ShapeError
+from striate.probe.details import describe
+from striate.probe.summary import LayerRow, Summary, find_stages
+
+__all__ = ["evaluating", "summary"]
+
+
+def summary(module: nn.Module, input_size: tuple[int, ...], *, name: str = "") -> Summary:
+    """The layer table of any module: shapes, parameters, MACs, receptive fields, one row a call.
+
+    Args:
+        module: Any module; its weights, mode and gradients are left as they are.
+        input_size: Shape of the input without batch axis (`(3, 224, 224)`) or with one of 1 (`(1, 3, 224, 224)`).
+        name: For the heading; the class name by default.
+
+    Returns:
+        The table; `print` shows it.
+
+    Raises:
+        ShapeError: The module refuses an input of this size; the message carries its reason.
+
+    >>> table = summary(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()), (3, 32, 32))
+    >>> table.parameters, table.macs, table.rows[0].field.size
+    (224, 221184, (3, 3))
+    """
+    size = tuple(input_size) if len(input_size) == 4 else (1, *input_size)
+    if len(size) != 4 or min(size) < 1 or size[0] != 1:
+        raise ShapeError(
+            f"input_size must be (channels, height, width), each at least 1; got {tuple(input_size)}. "
+            "Example: (3, 224, 224)."
+        )
+    parameter = next(iter(module.parameters()), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
+    dtype = torch.float32 if parameter is None or not parameter.is_floating_point() else parameter.dtype
+    with evaluating(module), torch.no_grad():
+        try:
+            with FakeTensorMode(allow_non_fake_inputs=True):
+                watcher = _watch(module, torch.empty(size, device=device, dtype=dtype))
+        except (DataDependentOutputException, DynamicOutputShapeException, UnsupportedFakeTensorException):
+            watcher = _watch(module, torch.zeros(size, device=device, dtype=dtype))
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ShapeError(f"{name or type(module).__name__} refuses an input of size {size[1:]}: {reason}") from error
+    rows = watcher.finish()
+    return Summary(
+        name=name or type(module).__name__,
+        input_size=size,
+        rows=rows,
+        stages=find_stages(rows),
+        parameters=sum(p.numel() for p in module.parameters()),
+        macs=watcher.macs,
+    )
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put every part of `module` into evaluation mode, and each back into its own mode afterwards."""
+    were_training = [part for part in module.modules() if part.training]
+    for part in were_training:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in were_training:
+            part.training = True
+
+
+class _Call:
+    """One module call while it runs."""
+
+    def __init__(self, address: str, module: nn.Module, depth: int) -> None:
+        self.address = address
+        self.module = module
+        self.depth = depth
+        self.leaf = True
+        self.input_shape: tuple[int, ...] = ()
+        self.output_shape: tuple[int, ...] = ()
+        self.parameters = 0
+        self.macs = 0
+        self.field: Field | None = None
+        self.sources: frozenset[int] = frozenset()
+
+
+class _Watcher(TorchDispatchMode):
+    """Notes fields, origins and costs of every operation, and hands them to the module call that is running."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[_Call] = []
+        self.open: list[int] = []
+        self.macs = 0
+        self.fields: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self.origins: WeakIdKeyDictionary = WeakIdKeyDictionary()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        inputs = [t for t in _tensors((args, kwargs)) if t in self.fields]
+        macs = _macs(func, args, kwargs, out)
+        self.macs += macs
+        if self.open:
+            self.calls[self.open[-1]].macs += macs
+        if inputs:
+            origin = frozenset().union(*(self.origins[t] for t in inputs))
+            for tensor in _tensors(out):
+                field = _field_after(func, args, [(t, self.fields[t]) for t in inputs], tensor)
+                self.fields[tensor] = field
+                self.origins[tensor] = origin
+        return out
+
+    def finish(self) -> tuple[LayerRow, ...]:
+        """The calls as rows, with inclusive sums."""
+        total_parameters = [call.parameters for call in self.calls]
+        total_macs = [call.macs for call in self.calls]
+        for index in reversed(range(len(self.calls))):
+            parent = self._parent(index)
+            if parent is not None:
+                total_parameters[parent] += total_parameters[index]
+                total_macs[parent] += total_macs[index]
+        return tuple(
+            LayerRow(
+                address=call.address,
+                kind=type(call.module).__name__,
+                detail=describe(call.module),
+                depth=call.depth,
+                leaf=call.leaf,
+                input_shape=call.input_shape,
+                output_shape=call.output_shape,
+                parameters=call.parameters,
+                macs=call.macs,
+                total_parameters=total_parameters[index],
+                total_macs=total_macs[index],
+                field=call.field,
+                sources=tuple(sorted(call.sources)),
+            )
+            for index, call in enumerate(self.calls)
+        )
+
+    def _parent(self, index: int) -> int | None:
+        depth = self.calls[index].depth
+        return next((i for i in range(index - 1, -1, -1) if self.calls[i].depth < depth), None)
+
+
+def _watch(module: nn.Module, x: Tensor) -> _Watcher:
+    watcher = _Watcher()
+    watcher.fields[x] = Field.of_input()
+    watcher.origins[x] = frozenset()
+    times: dict[str, int] = {}
+    counted: set[int] = set()
+
+    def enter(path: str) -> Callable[..., None]:
+        def hook(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            times[path] = times.get(path, 0) + 1
+            address = path if times[path] == 1 else f"{path}#{times[path]}"
+            call = _Call(address, part, len(watcher.open) + 1)
+            first = next(iter(_tensors((args, kwargs))), None)
+            if first is not None:
+                call.input_shape = tuple(first.shape)
+            noted = [t for t in _tensors((args, kwargs)) if t in watcher.origins]
+            call.sources = frozenset().union(*(watcher.origins[t] for t in noted)) if noted else frozenset()
+            for parameter in part.parameters(recurse=False):
+                if id(parameter) not in counted:  # a shared parameter belongs to its first user
+                    counted.add(id(parameter))
+                    call.parameters += parameter.numel()
+            if watcher.open:
+                watcher.calls[watcher.open[-1]].leaf = False
+            watcher.open.append(len(watcher.calls))
+            watcher.calls.append(call)
+
+        return hook
+
+    def leave(part: nn.Module, args: Any, output: Any) -> None:
+        index = watcher.open.pop()
+        call = watcher.calls[index]
+        first = next(iter(_tensors(output)), None)
+        if first is None:
+            return
+        call.output_shape = tuple(first.shape)
+        call.field = watcher.fields.get(first)
+        if call.leaf:
+            for tensor in _tensors(output):
+                if tensor in watcher.origins:
+                    watcher.origins[tensor] = frozenset({index})
+
+    with ExitStack() as stack:
+        for path, part in module.named_modules():
+            if path:
+                stack.callback(part.register_forward_pre_hook(enter(path), with_kwargs=True).remove)
+                stack.callback(part.register_forward_hook(leave).remove)
+        with watcher:
+            module(x)
+    return watcher
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _macs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
+    formula = flop_registry.get(func._overloadpacket)
+    return 0 if formula is None else int(formula(*args, **kwargs, out_val=out)) // 2
+
+
+_POOLS = {
+    "aten::max_pool2d_with_indices",
+    "aten::max_pool2d",
+    "aten::avg_pool2d",
+    "aten::avg_pool3d",
+    "aten::max_pool3d_with_indices",
+}
+
+
+def _field_after(func: Any, args: tuple[Any, ...], inputs: list[tuple[Tensor, Field]], out: Tensor) -> Field:
+    """What the units of `out` see, from what the units of the inputs see."""
+    tensor, field = inputs[0]
+    name = func._schema.name
+    if name == "aten::convolution":
+        settings = {
+            "kernel_size": tuple(args[1].shape[2:]),
+            "stride": tuple(args[3]),
+            "padding": tuple(args[4]),
+            "dilation": tuple(args[5]),
+        }
+        return (upsample_field if args[6] else window_field)(field, **settings)
+    if name in _POOLS:
+        kernel = _pair(args[1])
+        stride = _pair(args[2]) if len(args) > 2 and args[2] else kernel
+        padding = _pair(args[3]) if len(args) > 3 else (0, 0)
+        dilation = _pair(args[4]) if "max" in name and len(args) > 4 else (1, 1)
+        return window_field(field, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+    if name == "aten::constant_pad_nd" and len(args[1]) > 2 and tensor.dim() >= 4:
+        return window_field(
+            field, kernel_size=(1, 1), stride=(1, 1), padding=(int(args[1][2]), int(args[1][0])), dilation=(1, 1)
+        )
+    if name == "aten::_adaptive_avg_pool2d" or name == "aten::adaptive_max_pool2d":
+        return _bins(field, tuple(tensor.shape[-2:]), tuple(out.shape[-2:]))
+    same_place = [
+        f if t.dim() >= 4 and t.shape[-2:] == out.shape[-2:] else _flattened(t, f) for t, f in inputs
+    ]
+    if out.dim() >= 4 and any(any(f.stride) for f in same_place):
+        return merge_fields(same_place)
+    return merge_fields([_flattened(t, f) for t, f in inputs])
+
+
+def _bins(field: Field, extent: tuple[int, ...], bins: tuple[int, ...]) -> Field:
+    """Adaptive pooling: windows of unequal size; the largest is the covering box."""
+    if extent == bins:
+        return field
+    if all(n == 1 for n in bins):
+        return span_field(field, extent)
+    sizes = tuple(
+        max(-(-(i + 1) * n // b) - i * n // b for i in range(b)) for n, b in zip(extent, bins, strict=True)
+    )
+    steps = tuple(max(n // b, 1) for n, b in zip(extent, bins, strict=True))
+    return window_field(field, kernel_size=sizes, stride=steps, padding=(0, 0), dilation=(1, 1))
+
+
+def _flattened(tensor: Tensor, field: Field) -> Field:
+    """All positions of a map taken together."""
+    return span_field(field, tuple(tensor.shape[-2:])) if tensor.dim() >= 4 and any(field.stride) else field
+
+
+def _pair(value: Any) -> tuple[int, ...]:
+    numbers = tuple(int(v) for v in value) if isinstance(value, list | tuple) else (int(value),)
+    return (numbers * 2)[:2] if len(numbers) == 1 else numbers[-2:]
