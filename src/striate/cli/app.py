@@ -1,0 +1,149 @@
+"""The `striate` command: its verbs, and what happens when one of them fails.
+
+A verb is a row of `VERBS`; its module is imported when the verb is used, so that `striate --help` needs no torch.
+"""
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from cyclopts import App, Group, Parameter
+from cyclopts.help import DefaultFormatter
+from rich.padding import Padding
+from rich.text import Text
+
+from striate.cli.console import ERROR, print_json, stderr, stdout
+from striate.cli.errors import Exit, describe, exit_code
+
+if TYPE_CHECKING:
+    from cyclopts.help import HelpPanel
+    from rich.console import Console, ConsoleOptions
+
+__all__ = ["VERBS", "Verb", "build_app", "main"]
+
+
+class Verb(NamedTuple):
+    """One row of the command line: where the verb lives and its line in the help."""
+
+    name: str
+    target: str
+    group: str
+    help: str
+
+
+VERBS = (
+    Verb("explain", "striate.cli.explain:explain", "See inside", "Say what a network sees in a photo, and show why."),
+    Verb("inspect", "striate.cli.inspect:inspect", "See inside", "Show every layer: shape, parameters, MACs, field."),
+    Verb("classify", "striate.cli.classify:classify", "Use", "Name what is in many photos."),
+    Verb("models", "striate.cli.models:models", "Networks and weights", "List the networks, or show one's card."),
+    Verb("weights", "striate.cli.weights:app", "Networks and weights", "List, fetch, verify and import weights."),
+    Verb("doctor", "striate.cli.doctor:doctor", "This machine", "Show versions, devices, caches and what is missing."),
+)
+
+EPILOGUE = """\
+Every verb takes --json (one JSON document on stdout) and --debug (tracebacks).
+Results go to stdout, progress to stderr.
+
+Exit codes: 0 done, 1 some inputs failed, 2 wrong use or input, 3 a fault of Striate, 130 interrupted.
+
+Start here: striate explain PHOTO"""
+
+
+class QuietHelp(DefaultFormatter):
+    """Help pages as titles and aligned columns, without boxes."""
+
+    def __call__(self, console: "Console", options: "ConsoleOptions", panel: "HelpPanel") -> None:
+        """Print one group of verbs or parameters."""
+        if panel.entries:
+            from cyclopts.help.specs import DefaultStyled, TableSpec, get_default_command_columns
+            from cyclopts.help.specs import get_default_parameter_columns as parameter_columns
+
+            columns = get_default_command_columns if panel.format == "command" else parameter_columns
+            table = TableSpec().build(columns(console, options, panel.entries), panel.entries)
+            console.print(panel.title, style="bold")
+            console.print(DefaultStyled(Padding(table, (0, 0, 1, 1), expand=False), theme=_HELP_THEME))
+
+
+_HELP_THEME = {"cyclopts.name": "none", "cyclopts.required": "none", "cyclopts.required_marker": "none"}
+
+
+def build_app() -> App:
+    """The command line as a cyclopts application; verbs are imported on use."""
+    from striate import __version__
+
+    app = App(
+        name="striate",
+        help="Train convolutional networks, and see inside them.",
+        help_epilogue=EPILOGUE,
+        help_formatter=QuietHelp(),
+        version=f"striate {__version__}",
+        console=stdout(),
+        error_console=stderr(),
+        default_parameter=Parameter(negative=()),
+        group_commands=Group("Help", sort_key=99),
+        suppress_keyboard_interrupt=False,
+    )
+    groups = {name: Group(name, sort_key=number) for number, name in enumerate(dict.fromkeys(v.group for v in VERBS))}
+    for number, verb in enumerate(VERBS):
+        app.command(verb.target, name=verb.name, help=verb.help, group=groups[verb.group], sort_key=number)
+    return app
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; never a traceback unless asked with `--debug`.
+
+    Args:
+        tokens: The words after `striate`; the process's own by default.
+    """
+    words = list(sys.argv[1:] if tokens is None else tokens)
+    debug = _take_debug(words)
+    wants_json = "--json" in words
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # an old terminal shows \u2026 where it cannot show …
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = build_app()(words, exit_on_error=False, print_error=False, result_action="return_value")
+            sys.stdout.flush()
+        return int(code or Exit.OK)
+    except BrokenPipeError:
+        # Python would complain once more while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.BROKEN_PIPE
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: every failure becomes a sentence
+        return _report(error, debug=debug, wants_json=wants_json)
+
+
+def _take_debug(words: list[str]) -> bool:
+    """Remove `--debug` from the words before any `--`; the environment can ask for it too."""
+    end = words.index("--") if "--" in words else len(words)
+    asked = "--debug" in words[:end]
+    words[:end] = [word for word in words[:end] if word != "--debug"]
+    return asked or os.environ.get("STRIATE_DEBUG", "") not in {"", "0"}
+
+
+def _report(error: BaseException, *, debug: bool, wants_json: bool) -> int:
+    code = exit_code(error)
+    message = describe(error, verbs=[verb.name for verb in VERBS])
+    console = stderr()
+    if debug:
+        console.print(Text("".join(traceback.format_exception(error)).rstrip()), soft_wrap=True)
+    console.print(Text("Error: ", style=ERROR) + Text(message), soft_wrap=True)
+    if wants_json:
+        print_json({"error": {"kind": type(error).__name__, "message": message, "exit_code": int(code)}})
+    return int(code)
+
+
+def _show_warning(  # noqa: PLR0917 - the signature is that of warnings.showwarning
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    stderr().print(Text(f"Note: {message}"), soft_wrap=True)
