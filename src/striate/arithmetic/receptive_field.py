@@ -112,9 +112,7 @@ def span_field(field: Field, extent: tuple[int, ...]) -> Field:
     """
     axes = range(len(field.size))
     return Field(
-        size=tuple(
-            field.size[a] - int(-(max(extent[a] - 1, 0) * Fraction(field.stride[a])) // 1) for a in axes
-        ),
+        size=tuple(field.size[a] - int(-(max(extent[a] - 1, 0) * Fraction(field.stride[a])) // 1) for a in axes),
         stride=(0,) * len(field.size),
         start=field.start,
         whole=True,

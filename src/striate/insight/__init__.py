@@ -7,7 +7,7 @@ from striate.insight.activations import StageActivations, stage_activations
 from striate.insight.explanation import Explanation
 from striate.insight.heatmap import Heatmap
 from striate.insight.kernels import Kernels, kernels
-from striate.insight.occlusion import occlusion
+from striate.insight.occlusion import occlusion, sweep_occlusion
 from striate.insight.saliency import saliency
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "occlusion",
     "saliency",
     "stage_activations",
+    "sweep_occlusion",
 ]

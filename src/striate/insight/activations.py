@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from striate.data import Images
+from striate.data.preprocessing import Images
 from striate.errors import ConfigError
 from striate.insight.heatmap import as_numpy
 from striate.insight.target import module_and_input
@@ -72,9 +72,7 @@ def stage_activations(
         return [[] for _ in range(len(x))]
     with evaluating(module), torch.inference_mode():
         outputs = capture(module, x, [stage.address for stage in spatial])
-    return [
-        [_strongest(stage, as_numpy(outputs[stage.address][n]), top) for stage in spatial] for n in range(len(x))
-    ]
+    return [[_strongest(stage, as_numpy(outputs[stage.address][n]), top) for stage in spatial] for n in range(len(x))]
 
 
 def _strongest(stage: Stage, maps: NDArray[np.floating[Any]], top: int) -> StageActivations:

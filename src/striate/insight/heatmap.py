@@ -112,7 +112,9 @@ class Heatmap:
             path.write_text(json.dumps({**self.settings(), **numbers}), encoding="utf-8")
         elif ending == ".png":
             if len(self.values) != 1:
-                raise ConfigError(f"a PNG shows one map; this result has {len(self.values)}. Save to .npz, or index it.")
+                raise ConfigError(
+                    f"a PNG shows one map; this result has {len(self.values)}. Save to .npz, or index it."
+                )
             path.write_bytes(draw.encode_png(self.draw()[0]))
         else:
             raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")

@@ -60,7 +60,9 @@ def kernels(network: Network | nn.Module, *, layer: str | None = None) -> Kernel
     else:
         part = require_layer(module, layer)
         if not isinstance(part, nn.Conv2d):
-            raise UnknownNameError(f"layer '{layer}' is a {type(part).__name__}, not a convolution with kernels to see.")
+            raise UnknownNameError(
+                f"layer '{layer}' is a {type(part).__name__}, not a convolution with kernels to see."
+            )
         convolution = part
     takes_picture = convolution.in_channels * (1 if convolution.groups == 1 else 0) in (1, 3)
     channels = network.preprocessing.channels if isinstance(network, Network) else "RGB"

@@ -12,7 +12,7 @@ Source: Zeiler, Fergus 2013, "Visualizing and understanding convolutional networ
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from time import perf_counter
 from typing import Literal
 
@@ -22,14 +22,14 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from striate.data import Images
+from striate.data.preprocessing import Images
 from striate.errors import ConfigError
 from striate.insight.heatmap import Heatmap, as_numpy
 from striate.insight.target import Target, choose_targets, module_and_input
 from striate.models import Network
 from striate.probe import evaluating
 
-__all__ = ["occlusion", "spread_windows", "window_starts"]
+__all__ = ["occlusion", "spread_windows", "sweep_occlusion", "window_starts"]
 
 Score = Literal["probability", "logit"]
 
@@ -75,6 +75,34 @@ def occlusion(
         The paper shows the raw score of each position; that is `grid`. `values` averages the drop over the windows
         that cover a pixel, as captum does, so that the map has the picture's size and 0 means "does not matter".
     """
+    sweep = sweep_occlusion(
+        network, images, target=target, window=window, stride=stride, fill=fill, score=score, batch_size=batch_size
+    )
+    while True:
+        try:
+            done, total = next(sweep)
+        except StopIteration as finished:
+            result: Heatmap = finished.value
+            return result
+        if progress is not None:
+            progress(done, total)
+
+
+def sweep_occlusion(
+    network: Network | nn.Module,
+    images: Images,
+    *,
+    target: Target = None,
+    window: int | tuple[int, int] = 16,
+    stride: int | tuple[int, int] = 8,
+    fill: float | tuple[float, ...] | None = None,
+    score: Score = "probability",
+    batch_size: int = 16,
+) -> Generator[tuple[int, int], None, Heatmap]:
+    """`occlusion` in steps: yields (windows done, windows in all) after every batch and returns the result.
+
+    For a caller that draws progress, streams it, or wants to stop in between.
+    """
     began = perf_counter()
     height, width = _pair("window", window)
     step_y, step_x = _pair("stride", stride)
@@ -101,8 +129,7 @@ def occlusion(
             for picture, (_, top, left) in zip(covered, batch, strict=True):
                 picture[:, top : top + height, left : left + width] = patch
             rows.append(finish(module(covered)))
-            if progress is not None:
-                progress(begin + len(batch), len(places))
+            yield begin + len(batch), len(places)
     grid = torch.cat(rows).view(len(x), len(tops), len(lefts), -1)
     chosen = targets.view(-1, 1, 1, 1).expand(-1, len(tops), len(lefts), 1)
     drop = baseline.gather(1, targets[:, None])[:, :, None] - grid.gather(3, chosen).squeeze(3)

@@ -13,7 +13,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from striate.data import Images
+from striate.data.preprocessing import Images
 from striate.errors import ConfigError
 from striate.insight.heatmap import Heatmap, as_numpy
 from striate.insight.target import Target, choose_targets, module_and_input
@@ -65,9 +65,7 @@ def saliency(network: Network | nn.Module, images: Images, *, target: Target = N
     )
 
 
-def class_gradient(
-    network: Network | nn.Module, module: nn.Module, x: Tensor, target: Target
-) -> tuple[Tensor, Tensor]:
+def class_gradient(network: Network | nn.Module, module: nn.Module, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
     """The gradient `n c h w` of each picture's class logit with respect to `x`, and the classes `n`.
 
     Pictures of one batch do not mix in evaluation mode, so that the gradient of the sum is each one's own.

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from striate.data import Images, Labels, Preprocessing
+from striate.data import Labels, Preprocessing
+from striate.data.preprocessing import Images
 from striate.errors import ConfigError
 from striate.models.answer import Answer
 from striate.probe import Summary, capture, summary
@@ -80,9 +81,7 @@ class Network:
         scores = logits.double()  # so that probabilities of large networks add up to 1 to the last printed digit
         probabilities = scores.softmax(0)
         best = probabilities.argsort(descending=True, stable=True)[:top]
-        return [
-            Answer(int(i), self.labels[int(i)], float(probabilities[i]), float(scores[i])) for i in best.tolist()
-        ]
+        return [Answer(int(i), self.labels[int(i)], float(probabilities[i]), float(scores[i])) for i in best.tolist()]
 
     def features(self, images: Images, *, layers: Iterable[str]) -> dict[str, Tensor]:
         """What chosen layers give for `images`, as a building block for something else.

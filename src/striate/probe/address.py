@@ -1,9 +1,9 @@
 """The address of a unit: one string that means the same in Python, on the command line, in a report and in a URL.
 
-    features.3              a layer: every channel, every position
-    features.3:17           one channel of it (one feature map, or one neuron of a fully connected layer)
-    features.3:17@4,5       one unit: channel 17 at row 4, column 5
-    layer1.0.relu#2         the second call of a module that is used more than once in a pass
+features.3              a layer: every channel, every position
+features.3:17           one channel of it (one feature map, or one neuron of a fully connected layer)
+features.3:17@4,5       one unit: channel 17 at row 4, column 5
+layer1.0.relu#2         the second call of a module that is used more than once in a pass
 """
 
 import re

@@ -16,7 +16,9 @@ def describe(module: nn.Module) -> str:
     if isinstance(module, nn.modules.conv._ConvNd):
         words = [_window(module.kernel_size), f"{module.in_channels} → {module.out_channels}"]
         words += _unless(module.stride, 1, "stride")
-        words += [f"padding {module.padding}"] if isinstance(module.padding, str) else _unless(module.padding, 0, "padding")
+        words += (
+            [f"padding {module.padding}"] if isinstance(module.padding, str) else _unless(module.padding, 0, "padding")
+        )
         words += _unless(module.dilation, 1, "dilation")
         if module.groups > 1:
             words.append("depthwise" if module.groups == module.in_channels else f"groups {module.groups}")
@@ -24,7 +26,11 @@ def describe(module: nn.Module) -> str:
     if isinstance(module, nn.Linear):
         return f"{module.in_features} → {module.out_features}"
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
-        words = [_window(module.kernel_size), *_unless(module.stride, 1, "stride"), *_unless(module.padding, 0, "padding")]
+        words = [
+            _window(module.kernel_size),
+            *_unless(module.stride, 1, "stride"),
+            *_unless(module.padding, 0, "padding"),
+        ]
         return ", ".join(words + (["ceil mode"] if module.ceil_mode else []))
     if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
         return f"to {_window(module.output_size)}"

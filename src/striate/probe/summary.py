@@ -191,9 +191,7 @@ def _pieces(rows: tuple[LayerRow, ...], level: list[int]) -> Iterable[int]:
 
 
 def _cells(row: LayerRow, *, shut: bool) -> tuple[str, ...]:
-    parameters, macs = (
-        (row.total_parameters, row.total_macs) if shut and not row.leaf else (row.parameters, row.macs)
-    )
+    parameters, macs = (row.total_parameters, row.total_macs) if shut and not row.leaf else (row.parameters, row.macs)
     field = row.field
     return (
         "  " * (row.depth - 1) + row.address,

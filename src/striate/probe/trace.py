@@ -67,7 +67,9 @@ def summary(module: nn.Module, input_size: tuple[int, ...], *, name: str = "") -
             watcher = _watch(module, torch.zeros(size, device=device, dtype=dtype))
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
-            raise ShapeError(f"{name or type(module).__name__} refuses an input of size {size[1:]}: {reason}") from error
+            raise ShapeError(
+                f"{name or type(module).__name__} refuses an input of size {size[1:]}: {reason}"
+            ) from error
     rows = watcher.finish()
     return Summary(
         name=name or type(module).__name__,
@@ -268,11 +270,9 @@ def _field_after(func: Any, args: tuple[Any, ...], inputs: list[tuple[Tensor, Fi
         return window_field(
             field, kernel_size=(1, 1), stride=(1, 1), padding=(int(args[1][2]), int(args[1][0])), dilation=(1, 1)
         )
-    if name == "aten::_adaptive_avg_pool2d" or name == "aten::adaptive_max_pool2d":
+    if name in {"aten::_adaptive_avg_pool2d", "aten::adaptive_max_pool2d"}:
         return _bins(field, tuple(tensor.shape[-2:]), tuple(out.shape[-2:]))
-    same_place = [
-        f if t.dim() >= 4 and t.shape[-2:] == out.shape[-2:] else _flattened(t, f) for t, f in inputs
-    ]
+    same_place = [f if t.dim() >= 4 and t.shape[-2:] == out.shape[-2:] else _flattened(t, f) for t, f in inputs]
     if out.dim() >= 4 and any(any(f.stride) for f in same_place):
         return merge_fields(same_place)
     return merge_fields([_flattened(t, f) for t, f in inputs])
@@ -284,9 +284,7 @@ def _bins(field: Field, extent: tuple[int, ...], bins: tuple[int, ...]) -> Field
         return field
     if all(n == 1 for n in bins):
         return span_field(field, extent)
-    sizes = tuple(
-        max(-(-(i + 1) * n // b) - i * n // b for i in range(b)) for n, b in zip(extent, bins, strict=True)
-    )
+    sizes = tuple(max(-(-(i + 1) * n // b) - i * n // b for i in range(b)) for n, b in zip(extent, bins, strict=True))
     steps = tuple(max(n // b, 1) for n, b in zip(extent, bins, strict=True))
     return window_field(field, kernel_size=sizes, stride=steps, padding=(0, 0), dilation=(1, 1))
 

@@ -1,0 +1,224 @@
+"""The main job: what does the network see in this photo, and why?
+
+One photo, one network. The answers, the picture that the network really saw, its layers, its first kernels, what each
+stage answered, and two maps of where the answer comes from; written as one HTML page and as data.
+"""
+
+import platform
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from striate import __version__
+from striate.data import read_image
+from striate.errors import DataError, UnknownNameError
+from striate.insight import Explanation, Heatmap, kernels, saliency, stage_activations, sweep_occlusion
+from striate.models import Network, load
+from striate.recipes.events import Done, Event, Plan, Progress
+from striate.report import build_report
+
+__all__ = ["ExplainConfig", "explain", "rebuild_report", "run"]
+
+SHOWN_PX = 1600  # the longest side of the photo inside a report; the network always gets the original
+
+
+class ExplainConfig(BaseModel):
+    """What to explain, and how.
+
+    Attributes:
+        photo: The image file.
+        network: A name of `striate models` (with or without a weight tag), or a weights file.
+        target: The class to explain, index or name; the best answer by default.
+        out: Folder for the report and the data; `striate-out/PHOTO-NETWORK` by default.
+        top: Answers to show.
+        window: Side of the blank patch, in pixels of what the network sees.
+        stride: Pixels between patches.
+        channels: Channels to show a stage.
+        batch_size: Pictures that go through the network at once.
+        max_megapixels: Larger photos are refused before they are decoded.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    photo: Path
+    network: str = "efficientnet_lite0"
+    target: int | str | None = None
+    out: Path | None = None
+    top: int = Field(default=5, ge=1)
+    window: int = Field(default=16, ge=1)
+    stride: int = Field(default=8, ge=1)
+    channels: int = Field(default=12, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    max_megapixels: float = Field(default=64.0, gt=0)
+
+    @property
+    def folder(self) -> Path:
+        """Where the report goes."""
+        if self.out is not None:
+            return self.out
+        words = (self.photo.stem, Path(self.network).name)
+        return Path("striate-out") / "-".join(re.sub(r"[^\w.]+", "_", word) for word in words)
+
+
+def run(config: ExplainConfig) -> Iterator[Event]:
+    """Explain one photo: yields a `Plan`, then `Progress`, then `Done` with the `Explanation`.
+
+    Raises:
+        DataError: The photo cannot be read, or the folder cannot be written.
+        StriateError: The network, its weights or the target cannot be had.
+    """
+    began = perf_counter()
+    photo = read_image(config.photo, max_megapixels=config.max_megapixels)  # a bad photo fails before the heavy work
+    yield Plan(f"Explain {config.photo.name} with {config.network}: answers, layers, saliency and occlusion maps.")
+    yield Progress("loading the network", 0, None)
+    network = load(config.network)
+    network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 2-3x on a CPU
+    loading = perf_counter() - began
+    result = yield from explain(network, photo, config)
+    result = replace(result, provenance=_provenance(result, config, loading=loading, began=began))
+    yield Progress("writing the report", 0, None)
+    try:
+        files = result.save(config.folder)
+        report = config.folder / "report.html"
+        report.write_text(build_report(result), encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"cannot write to '{config.folder}': {error.strerror or error}. Choose another folder with --out."
+        ) from error
+    yield Done(result, config.folder, {"report": report, **files})
+
+
+def explain(
+    network: Network, photo: NDArray[np.uint8], config: ExplainConfig
+) -> Generator[Progress, None, Explanation]:
+    """The `Explanation` of one decoded photo (uint8 `h w 3`) by a network that is already loaded."""
+    view = network.preprocessing.view(photo)
+    logits = network.logits(photo)[0]
+    every = network.answers(logits, top=len(logits))
+    answers = every[: config.top]
+    index = answers[0].index if config.target is None else network.labels.find(config.target)
+    yield Progress("layers", 0, None)
+    summary = network.summary(view.pixels.shape[:2])
+    activations = stage_activations(network, photo, top=config.channels, stages=summary.stages)[0]
+    yield Progress("saliency", 0, None)
+    gradient = saliency(network, photo, target=index)
+    sweep = sweep_occlusion(
+        network,
+        photo,
+        target=index,
+        window=config.window,
+        stride=config.stride,
+        batch_size=config.batch_size,
+    )
+    while True:
+        try:
+            done, total = next(sweep)
+            yield Progress("occlusion", done, total)
+        except StopIteration as finished:
+            occluded: Heatmap = finished.value
+            break
+    shown = tuple(dict.fromkeys([*(answer.index for answer in answers), index]))
+    return Explanation(
+        photo=_smaller(photo),
+        photo_name=config.photo.name,
+        photo_size=(photo.shape[0], photo.shape[1]),
+        seen=view.pixels,
+        crop=view.crop,
+        network=network.name,
+        weights=_weight_facts(network),
+        preprocessing=network.preprocessing,
+        answers=tuple(answers),
+        target=next(answer for answer in every if answer.index == index),
+        summary=summary,
+        kernels=_kernels(network),
+        activations=tuple(activations),
+        saliency=gradient,
+        occlusion=_only(occluded, shown),
+        occlusion_classes=shown,
+        occlusion_labels=tuple(network.labels[i] for i in shown),
+        provenance={},
+    )
+
+
+def rebuild_report(folder: Path) -> Path:
+    """Draw the page again from the data that an earlier run saved in `folder`."""
+    report = folder / "report.html"
+    report.write_text(build_report(Explanation.load(folder)), encoding="utf-8")
+    return report
+
+
+def _only(heatmap: Heatmap, classes: tuple[int, ...]) -> Heatmap:
+    """The same map with its grid cut down to some classes: a thousand would make the page too heavy."""
+    grid, baseline = heatmap.grid, heatmap.baseline
+    if grid is None or baseline is None:
+        return heatmap
+    return replace(heatmap, grid=grid[..., list(classes)], baseline=baseline[:, list(classes)])
+
+
+def _kernels(network: Network) -> Any:
+    try:
+        return kernels(network)
+    except UnknownNameError:  # a network without convolutions has none to show
+        return None
+
+
+def _smaller(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = photo.shape[:2]
+    if max(height, width) <= SHOWN_PX:
+        return photo
+    scale = SHOWN_PX / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+
+
+def _weight_facts(network: Network) -> dict[str, Any]:
+    record = network.weights
+    if record is None:
+        return {}
+    return {
+        "name": record.name,
+        "license": record.license,
+        "source": record.source,
+        "variant": record.variant,
+        "sha256": record.sha256 or record.sha256_prefix,
+        "published": dict(record.published),
+        "measured": dict(record.measured),
+    }
+
+
+def _provenance(result: Explanation, config: ExplainConfig, *, loading: float, began: float) -> dict[str, Any]:
+    command = ["striate", "explain", str(config.photo), "--network", config.network]
+    for name, field in ExplainConfig.model_fields.items():
+        value = getattr(config, name)
+        if name not in ("photo", "network", "out") and value != field.default:
+            command += [f"--{name.replace('_', '-')}", str(value)]
+    return {
+        "command": " ".join(f'"{word}"' if " " in word else word for word in command),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": {
+            "loading": round(loading, 3),
+            "saliency": round(result.saliency.seconds, 3),
+            "occlusion": round(result.occlusion.seconds, 3),
+            "in all": round(perf_counter() - began, 3),
+        },
+        "device": "cpu" if not torch.cuda.is_available() else torch.cuda.get_device_name(0),
+        "threads": torch.get_num_threads(),
+        "precision": "float32",
+        "versions": {
+            "striate": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "settings": config.model_dump(mode="json", exclude={"photo", "out"}),
+    }

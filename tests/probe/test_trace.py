@@ -1,0 +1,186 @@
+"""The layer table of foreign and awkward modules, against hand counts and published numbers."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from striate.arithmetic import Field
+from striate.errors import ShapeError
+from striate.probe import Summary, summary
+from tests.oracles.foreign import load_timm, load_torchvision
+
+
+class Functional(nn.Module):
+    """Nothing but functional calls: tables built on module hooks alone see an empty network here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(4, 3, 3, 3))
+        self.weight = nn.Parameter(torch.randn(5, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(F.conv2d(x, self.kernel, stride=2, padding=1)), 2)
+        return F.linear(F.adaptive_avg_pool2d(x, 1).flatten(1), self.weight)
+
+
+class Wrapped(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = Functional()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.a = nn.Conv2d(4, 4, 3, padding=1)
+        self.b = nn.Conv2d(4, 4, 5, padding=2)
+        self.act = nn.ReLU(inplace=True)
+        self.out = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.stem(x))
+        left = self.act(self.a(x)) + x
+        right = self.b(x)
+        return self.out(torch.cat([left, right], 1))
+
+
+class LooksAtValues(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        return y if float(y.sum()) > 1e9 else y * 2
+
+
+def test_costs_and_fields_of_functional_code_are_found() -> None:
+    table = summary(Wrapped(), (3, 16, 16))
+    (body,) = table.rows
+    assert table.parameters == 4 * 27 + 20 == body.parameters
+    assert table.macs == 8 * 8 * 4 * 27 + 20 == body.macs
+    assert body.output_shape == (1, 5)
+    assert body.field is not None
+    assert body.field.whole
+
+
+def test_branches_meet_in_one_field_and_name_their_sources() -> None:
+    table = summary(Residual(), (3, 8, 8))
+    out = table.row("out")
+    assert out is not None
+    assert out.field == Field((7, 7), (1, 1), (-3, -3))
+    by_index = {i: row.address for i, row in enumerate(table.rows)}
+    assert {by_index[i] for i in out.sources} == {"act", "act#2", "b"}
+    a, b = table.row("a"), table.row("b")
+    assert a is not None
+    assert b is not None
+    assert a.sources == b.sources
+    assert table.row("stem").sources == ()  # type: ignore[union-attr]
+
+
+def test_a_shared_module_has_a_row_for_each_call_and_its_parameters_once() -> None:
+    conv = nn.Conv2d(3, 3, 3, padding=1)
+    table = summary(nn.Sequential(conv, nn.ReLU(), conv), (3, 8, 8))
+    assert [(row.address, row.parameters) for row in table.rows] == [("0", 84), ("1", 0), ("0#2", 0)]
+    assert table.parameters == 84
+    assert table.macs == 2 * 64 * 81
+
+
+def test_a_module_that_looks_at_values_is_run_for_real() -> None:
+    assert summary(LooksAtValues(), (3, 8, 8)).macs == 36 * 4 * 27
+
+
+def test_the_module_is_left_as_it_was() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Sequential(nn.ReLU(inplace=True)))
+    net[1].eval()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    modes = [m.training for m in net.modules()]
+    summary(net, (3, 8, 8))
+    assert [m.training for m in net.modules()] == modes
+    assert all(torch.equal(v, before[k]) and not v.is_meta for k, v in net.state_dict().items())
+    assert all(not m._forward_hooks and not m._forward_pre_hooks for m in net.modules())
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_meta_weights_do_as_well() -> None:
+    with torch.device("meta"):
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 2))
+    assert summary(net, (3, 8, 8)).macs == 36 * 4 * 27 + 288
+
+
+@pytest.mark.parametrize("size", [(3,), (3, 0, 8), (2, 3, 8, 8), (3, 8, 8, 8, 8)])
+def test_a_wrong_input_size_is_refused(size: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match="input_size must be"):
+        summary(nn.Conv2d(3, 4, 3), size)
+
+
+def test_an_input_that_the_module_refuses_is_said_so() -> None:
+    with pytest.raises(ShapeError, match="Sequential refuses an input of size"):
+        summary(nn.Sequential(nn.Conv2d(3, 4, 3)), (5, 8, 8))
+
+
+def test_the_table_survives_json() -> None:
+    table = summary(Residual(), (3, 8, 8), name="r")
+    assert Summary.from_dict(table.to_dict()) == table
+    up = summary(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 4, 4, stride=3, padding=1)), (3, 9, 9))
+    assert Summary.from_dict(up.to_dict()) == up
+
+
+def test_the_text_has_a_line_a_row_and_the_totals() -> None:
+    table = summary(Residual(), (3, 8, 8))
+    lines = table.to_text().splitlines()
+    assert len(lines) == len(table.rows) + 2
+    assert f"{table.parameters:,}" in lines[-1]
+    assert f"{table.macs:,}" in lines[-1]
+
+
+# Araujo, Norris, Sim 2019 (distill.pub/2019/computing-receptive-fields), table of models; torchvision's ResNet puts
+# the stride in the 3x3 convolution, so its field is 427 where the paper's graph has 483.
+@pytest.mark.parametrize(
+    ("name", "address", "size", "stride", "start"),
+    [
+        ("alexnet", "features.12", 195, 32, None),
+        ("vgg16", "features.30", 212, 32, -90),
+        ("resnet50", "layer4", 427, 32, None),
+    ],
+)
+def test_published_receptive_fields(name: str, address: str, size: int, stride: int, start: int | None) -> None:
+    with torch.device("meta"):
+        net = load_torchvision().models.get_model(name)
+    row = summary(net, (3, 224, 224)).row(address)
+    assert row is not None
+    assert row.field is not None
+    assert (row.field.size, row.field.stride) == ((size, size), (stride, stride))
+    assert start is None or row.field.start == (start, start)
+    assert not row.field.whole
+
+
+def test_foreign_networks_group_into_the_stages_people_know() -> None:
+    models = load_torchvision().models
+    with torch.device("meta"):
+        resnet, vgg = models.resnet50(), models.vgg16()
+        se = load_timm().create_model("legacy_seresnet50")
+    assert [s.name for s in summary(resnet, (3, 224, 224)).stages] == [
+        "conv1",
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4",
+        "fc",
+    ]
+    assert [s.output_shape[1:] for s in summary(vgg, (3, 224, 224)).stages] == [
+        (64, 224, 224), (128, 112, 112), (256, 56, 56), (512, 28, 28), (512, 14, 14), (512, 7, 7), (1000,)
+    ]  # fmt: skip
+    table = summary(se, (3, 224, 224))
+    gated = table.row("layer1")
+    assert gated is not None
+    assert gated.field is not None
+    assert gated.field.whole
+    assert gated.field.size == (35, 35)
+    assert sum(s.macs for s in table.stages) == table.macs
+    assert sum(s.parameters for s in table.stages) == table.parameters
