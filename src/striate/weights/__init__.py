@@ -1,7 +1,7 @@
 """Trained weights: where they come from, how they are verified, converted and loaded.
 
-Everything that only knows facts (records, caches, downloads) works without torch; what touches tensors loads it on first
-use.
+Everything that only knows facts (records, caches, downloads) works without torch; what touches tensors loads it on
+first use.
 """
 
 from importlib import import_module
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from striate.weights.import_file import import_file
     from striate.weights.load import load_state_dict
     from striate.weights.native import NativeMetadata, save_native
-    from striate.weights.record import Embedded, Hub, Origin, Package, Url, WeightFile, WeightRecord
+    from striate.weights.origin import Embedded, Hub, Origin, Package, Url, WeightFile
+    from striate.weights.record import WeightRecord
     from striate.weights.records import find_record, list_records, record_for_sha256
     from striate.weights.variants import Blueprint, Identity, identify
 
@@ -50,17 +51,17 @@ __all__ = [
 
 _FROM = {
     "Blueprint": "variants",
-    "Embedded": "record",
+    "Embedded": "origin",
     "FitReport": "fit",
-    "Hub": "record",
+    "Hub": "origin",
     "Identity": "variants",
     "LoadedWeights": "files",
     "NativeMetadata": "native",
-    "Origin": "record",
-    "Package": "record",
+    "Origin": "origin",
+    "Package": "origin",
     "Progress": "fetch",
-    "Url": "record",
-    "WeightFile": "record",
+    "Url": "origin",
+    "WeightFile": "origin",
     "WeightRecord": "record",
     "fetch": "fetch",
     "find_record": "records",

@@ -1,6 +1,6 @@
 """The weight records that come with the package: facts in `records/*.toml`, one file a family of networks.
 
-A file's `[defaults]` hold for all its records; a record's own `preprocessing` replaces single entries of the default one.
+A file's `[defaults]` hold for all its records; a record's own `preprocessing` replaces single entries of it.
 """
 
 import tomllib
@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from striate.errors import UnknownNameError, WeightsError, nearest
-from striate.weights.record import Embedded, Hub, Origin, Package, Url, WeightFile, WeightRecord
+from striate.weights.origin import Embedded, Hub, Origin, Package, Url, WeightFile
+from striate.weights.record import WeightRecord
 
 __all__ = ["ForeignFile", "find_record", "foreign_file", "list_records", "parse_records", "record_for_sha256"]
 
@@ -141,7 +142,9 @@ def _parse_record(name: str, table: Mapping[str, Any], defaults: Mapping[str, An
     facts = {**defaults, **table}
     unknown = sorted(set(facts) - _KNOWN)
     if unknown:
-        raise WeightsError(f"{where}: record '{name}' has an unknown fact '{unknown[0]}'. {nearest(unknown[0], _KNOWN)}")
+        raise WeightsError(
+            f"{where}: record '{name}' has an unknown fact '{unknown[0]}'. {nearest(unknown[0], _KNOWN)}"
+        )
     architecture, dot, tag = name.partition(".")
     if not dot or not architecture or not tag:
         raise WeightsError(f"{where}: a record is named architecture.tag, got '{name}'.")
