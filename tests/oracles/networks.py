@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from striate.layers.table_convolution import TableConv2d
+
 __all__ = ["count_macs", "forget_statistics", "relative_difference", "same_weights"]
 
 
@@ -44,9 +46,11 @@ def count_macs(module: nn.Module, *size: int) -> int:
 
     def count(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal total
-        total += output.numel() * layer.weight[0].numel()
+        weights = layer.kernel() if isinstance(layer, TableConv2d) else layer.weight
+        total += output.numel() * weights[0].numel()
 
-    hooks = [part.register_forward_hook(count) for part in module.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+    kinds = nn.Conv2d | nn.Linear | TableConv2d
+    hooks = [part.register_forward_hook(count) for part in module.modules() if isinstance(part, kinds)]
     device = next(module.parameters()).device
     was_training = module.training
     with torch.no_grad():
