@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from striate.data.preprocessing import Images
+from striate.data.images import Images
 from striate.errors import ConfigError
 from striate.insight.heatmap import as_numpy
 from striate.insight.target import module_and_input

@@ -79,7 +79,8 @@ class Explanation:
         folder.mkdir(parents=True, exist_ok=True)
         written = {"json": folder / NUMBERS, "npz": folder / ARRAYS}
         written["json"].write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
-        np.savez_compressed(written["npz"], **self.arrays())
+        arrays: dict[str, Any] = self.arrays()
+        np.savez_compressed(written["npz"], **arrays)
         for name, image in self.pictures().items():
             written[name] = folder / f"{name}.png"
             written[name].write_bytes(draw.encode_png(image))
@@ -174,7 +175,7 @@ class Explanation:
             mine = {name.removeprefix(f"{method}_"): a for name, a in arrays.items() if name.startswith(f"{method}_")}
             return Heatmap.restore(settings, mine)
 
-        facts = numbers["kernels"]
+        first = numbers["kernels"]
         return cls(
             photo=arrays["photo"],
             photo_name=numbers["photo"]["name"],
@@ -187,13 +188,9 @@ class Explanation:
             answers=tuple(Answer(**answer) for answer in numbers["answers"]),
             target=Answer(**numbers["target"]),
             summary=Summary.from_dict(numbers["summary"]),
-            kernels=None if facts is None else Kernels(facts["address"], arrays["kernels"], facts["channels"]),
+            kernels=None if first is None else Kernels(first["address"], arrays["kernels"], first["channels"]),
             activations=tuple(
-                StageActivations(
-                    **{key: tuple(v) if isinstance(v, list) else v for key, v in stage.items()},
-                    maps=arrays[f"activations_{number}"],
-                )
-                for number, stage in enumerate(numbers["activations"])
+                _stage(facts, arrays[f"activations_{number}"]) for number, facts in enumerate(numbers["activations"])
             ),
             saliency=heatmap("saliency"),
             occlusion=heatmap("occlusion"),
@@ -201,3 +198,8 @@ class Explanation:
             occlusion_labels=tuple(numbers["occlusion"]["labels"]),
             provenance=numbers["provenance"],
         )
+
+
+def _stage(facts: dict[str, Any], maps: NDArray[Any]) -> StageActivations:
+    plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in facts.items()}
+    return StageActivations(**plain, maps=maps)

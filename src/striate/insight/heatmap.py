@@ -106,7 +106,8 @@ class Heatmap:
         path = Path(path)
         ending = path.suffix.lower()
         if ending == ".npz":
-            np.savez_compressed(path, **self.arrays(), settings=np.array(json.dumps(self.settings())))
+            arrays: dict[str, Any] = {**self.arrays(), "settings": np.array(json.dumps(self.settings()))}
+            np.savez_compressed(path, **arrays)
         elif ending == ".json":
             numbers = {name: array.tolist() for name, array in self.arrays().items()}
             path.write_text(json.dumps({**self.settings(), **numbers}), encoding="utf-8")

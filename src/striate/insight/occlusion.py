@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from striate.data.preprocessing import Images
+from striate.data.images import Images
 from striate.errors import ConfigError
 from striate.insight.heatmap import Heatmap, as_numpy
 from striate.insight.target import Target, choose_targets, module_and_input
@@ -117,18 +117,17 @@ def sweep_occlusion(
     patch = _patch_color(network, x, fill)
     tops, lefts = window_starts(x.shape[2], height, step_y), window_starts(x.shape[3], width, step_x)
     places = [(n, top, left) for n in range(len(x)) for top in tops for left in lefts]
-    finish = (lambda scores: scores.softmax(1)) if score == "probability" else (lambda scores: scores)
     with evaluating(module), torch.inference_mode():
         logits = module(x)
         targets = choose_targets(network, logits, target)
-        baseline = finish(logits)
+        baseline = _finish(logits, score)
         rows = []
         for begin in range(0, len(places), batch_size):
             batch = places[begin : begin + batch_size]
             covered = x[[n for n, _, _ in batch]]
             for picture, (_, top, left) in zip(covered, batch, strict=True):
                 picture[:, top : top + height, left : left + width] = patch
-            rows.append(finish(module(covered)))
+            rows.append(_finish(module(covered), score))
             yield begin + len(batch), len(places)
     grid = torch.cat(rows).view(len(x), len(tops), len(lefts), -1)
     chosen = targets.view(-1, 1, 1, 1).expand(-1, len(tops), len(lefts), 1)
@@ -193,6 +192,10 @@ def spread_windows(
     cover = count.cumsum(0).cumsum(1)[:-1, :-1]
     mean: NDArray[np.float64] = total.cumsum(0).cumsum(1)[:-1, :-1] / cover
     return mean
+
+
+def _finish(logits: Tensor, score: Score) -> Tensor:
+    return logits.softmax(1) if score == "probability" else logits
 
 
 def _patch_color(

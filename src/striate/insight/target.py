@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from striate.data.preprocessing import Images
+from striate.data.images import Images
 from striate.errors import ConfigError, ShapeError
 from striate.models import Network
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.data import Labels, Preprocessing
-from striate.data.preprocessing import Images
+from striate.data.images import Images
 from striate.errors import ConfigError
 from striate.models.answer import Answer
 from striate.probe import Summary, capture, summary

@@ -5,7 +5,7 @@ stops as soon as the last wanted layer has answered, and every hook is gone afte
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from torch import Tensor, nn
@@ -71,10 +71,8 @@ def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Te
         for path in calls:
             part = module.get_submodule(path)
             stack.callback(part.register_forward_hook(take(path)).remove)
-        try:
+        with suppress(_AllCaptured):
             module(x)
-        except _AllCaptured:
-            pass
     missing = [layer for layer in wanted if layer not in found]
     if missing:
         raise UnknownNameError(
@@ -95,4 +93,4 @@ def require_layer(module: nn.Module, path: str) -> nn.Module:
         raise UnknownNameError(
             f"{type(module).__name__} has no layer '{path}'. {nearest(path, (p for p in parts if p))}"
         )
-    return parts[path]
+    return module.get_submodule(path)

@@ -112,10 +112,7 @@ class Summary:
             name=values["name"],
             input_size=tuple(values["input_size"]),
             rows=tuple(_row_from_dict(row) for row in values["rows"]),
-            stages=tuple(
-                Stage(**{key: tuple(v) if isinstance(v, list) else v for key, v in stage.items()})
-                for stage in values["stages"]
-            ),
+            stages=tuple(Stage(**_tuples(stage)) for stage in values["stages"]),
             parameters=values["parameters"],
             macs=values["macs"],
         )
@@ -206,7 +203,7 @@ def _cells(row: LayerRow, *, shut: bool) -> tuple[str, ...]:
 
 def _row_from_dict(values: dict[str, Any]) -> LayerRow:
     field = values["field"]
-    plain = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    plain = _tuples(values)
     if field is not None:
         plain["field"] = Field(
             tuple(field["size"]),
@@ -215,6 +212,11 @@ def _row_from_dict(values: dict[str, Any]) -> LayerRow:
             field["whole"],
         )
     return LayerRow(**plain)
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists where the dataclasses have tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _exact(number: float) -> int | Fraction:

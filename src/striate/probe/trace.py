@@ -110,11 +110,11 @@ class _Call:
         self.sources: frozenset[int] = frozenset()
 
 
-class _Watcher(TorchDispatchMode):
+class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own classes are untyped
     """Notes fields, origins and costs of every operation, and hands them to the module call that is running."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.calls: list[_Call] = []
         self.open: list[int] = []
         self.macs = 0
@@ -207,7 +207,7 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
         if first is None:
             return
         call.output_shape = tuple(first.shape)
-        call.field = watcher.fields.get(first)
+        call.field = watcher.fields[first] if first in watcher.fields else None  # noqa: SIM401 - its get() is untyped
         if call.leaf:
             for tensor in _tensors(output):
                 if tensor in watcher.origins:
