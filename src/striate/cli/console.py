@@ -6,7 +6,8 @@ Plain text when the stream is not a terminal or `NO_COLOR` is set; color only fo
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -117,6 +118,8 @@ class ProgressLine:
             TimeRemainingColumn(compact=True),
             console=self._console,
             transient=True,
+            redirect_stdout=False,  # Rich would send the results to stderr with the bar
+            redirect_stderr=False,
         )
         self._task = self._bar.add_task("", total=None, visible=False)
 
@@ -130,6 +133,17 @@ class ProgressLine:
     ) -> None:
         if self._console.is_terminal:
             self._bar.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away while lines are printed above it."""
+        if self._console.is_terminal:
+            self._bar.stop()
+        try:
+            yield
+        finally:
+            if self._console.is_terminal:
+                self._bar.start()
 
     def update(self, stage: str, done: float, total: float | None) -> None:
         """Say that `done` of `total` steps of `stage` are done (`total=None`: not known)."""

@@ -1,0 +1,128 @@
+"""`striate explain PHOTO`: the main job, drawn as a plan, one progress bar, the answer, and where the report is."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.errors import Exit
+from striate.cli.words import percent
+from striate.errors import ConfigError
+from striate.weights.origin import say_bytes
+
+if TYPE_CHECKING:
+    from striate.insight import Explanation
+    from striate.recipes.events import Done
+
+__all__ = ["explain"]
+
+
+def explain(
+    photo: Annotated[Path | None, Parameter(show_default=False)] = None,
+    /,
+    *,
+    network: str = "efficientnet_lite0",
+    target: str | None = None,
+    out: Annotated[Path | None, Parameter(show_default=lambda _: "striate-out/PHOTO-NETWORK")] = None,
+    top: int = 5,
+    window: int = 16,
+    stride: int = 8,
+    channels: int = 12,
+    batch_size: int = 16,
+    max_megapixels: float = 64.0,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    json: bool = False,
+) -> int:
+    """Say what a network sees in a photo, and show why: one HTML page, and the same data as PNG, npz and JSON.
+
+    Args:
+        photo: The image file: JPEG, PNG, WebP, BMP, GIF or TIFF.
+        network: A name of `striate models`, with or without a weight tag, or a weights file.
+        target: The class to explain, as index or name; the best answer when it is not given.
+        out: Folder for the report and the data.
+        top: Answers to show.
+        window: Side of the blank patch of the occlusion map, in pixels of what the network sees.
+        stride: Pixels between two places of the patch; smaller is finer and slower.
+        channels: Channels to show for each stage.
+        batch_size: Pictures that go through the network at once.
+        max_megapixels: Larger photos are refused before they are decoded.
+        from_: Draw the page again from the data that an earlier run saved in this folder; no photo is needed.
+        json: Print one JSON document instead of the table.
+    """
+    if (photo is None) == (from_ is None):
+        raise ConfigError("'striate explain' needs either PHOTO or --from DIR, exactly one of them.")
+    if from_ is not None:
+        return _rebuild(from_, json=json)
+
+    from striate.recipes import explain as recipe  # imports torch
+    from striate.recipes.events import Done, Plan, Progress
+
+    # A class index may be typed as a number; pydantic would keep it as text.
+    wanted = int(target) if target is not None and target.isascii() and target.isdecimal() else target
+    config = recipe.ExplainConfig(
+        photo=photo,  # type: ignore[arg-type]  # not None here
+        network=network,
+        target=wanted,
+        out=out,
+        top=top,
+        window=window,
+        stride=stride,
+        channels=channels,
+        batch_size=batch_size,
+        max_megapixels=max_megapixels,
+    )
+    done: Done | None = None
+    with ProgressLine() as progress:
+        for event in recipe.run(config):
+            match event:
+                case Plan():
+                    print_note(event.text)
+                case Progress():
+                    progress.update(event.stage, event.done, event.total)
+                case Done():
+                    done = event
+    if done is not None:
+        _show_json(done) if json else _show(done, config.photo, network)
+    return Exit.OK
+
+
+def _show_json(done: "Done") -> None:
+    files = {name: str(path) for name, path in done.files.items()}
+    print_json({**done.result.to_dict(), "folder": str(done.folder), "report": files["report"], "files": files})
+
+
+def _show(done: "Done", photo: Path, network: str) -> None:
+    result: Explanation = done.result
+    best = result.answers[0]
+    print_result(
+        f"{result.network} sees {best.label} ({percent(best.probability)}) in {result.photo_name}.", style=ANSWER
+    )
+    rows = [[percent(a.probability), a.label, f"class {a.index}"] for a in result.answers]
+    print_table(["", "", ""], rows, align="rll", answer=0)
+    if result.target.index != best.index:
+        print_result(f"The maps explain {result.target.label} ({percent(result.target.probability)}).")
+    report = done.files["report"]
+    print_result(f"Report  {report} ({say_bytes(report.stat().st_size)})")
+    print_result(f"Data    {done.folder} ({len(done.files) - 1} files)")
+    print_next(_next_command(result, photo, network))
+
+
+def _next_command(result: Any, photo: Path, network: str) -> str:
+    """The runner-up is what people ask about next: why not that?"""
+    other = next((a.index for a in result.answers if a.index != result.target.index), None)
+    if other is None:
+        return shlex.join(["striate", "inspect", network])
+    return shlex.join(["striate", "explain", str(photo), "--network", network, "--target", str(other)])
+
+
+def _rebuild(folder: Path, *, json: bool) -> int:
+    from striate.recipes.explain import rebuild_report
+
+    report = rebuild_report(folder)
+    if json:
+        print_json({"folder": str(folder), "report": str(report)})
+    else:
+        print_result(f"Report  {report} ({say_bytes(report.stat().st_size)})")
+    return Exit.OK

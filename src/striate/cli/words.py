@@ -1,0 +1,43 @@
+"""Numbers as people read them in a terminal."""
+
+__all__ = ["count", "giga", "percent", "shape"]
+
+
+def percent(probability: float) -> str:
+    """A probability with one digit; what is not certain never reads as certain.
+
+    >>> percent(0.7712), percent(0.99999), percent(1.0), percent(0.0001)
+    ('77.1 %', '>99.9 %', '100.0 %', '<0.1 %')
+    """
+    if 0.9995 <= probability < 1:
+        return ">99.9 %"
+    if 0 < probability < 0.0005:
+        return "<0.1 %"
+    return f"{100 * probability:.1f} %"
+
+
+def count(number: int) -> str:
+    """A large number of parameters, short.
+
+    >>> count(25_557_032), count(4_652_008), count(61_706)
+    ('25.6 M', '4.65 M', '61.7 k')
+    """
+    for unit, step in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= step:
+            return f"{number / step:.3g} {unit}"
+    return str(number)
+
+
+def giga(macs: int) -> str:
+    """Multiply-adds in units of 10^9.
+
+    >>> giga(4_089_184_256), giga(416_520)
+    ('4.09', '0.00042')
+    """
+    value = macs / 10**9
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    """A shape as `3×224×224`."""
+    return "×".join(str(n) for n in sizes)
