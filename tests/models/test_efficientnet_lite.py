@@ -1,0 +1,143 @@
+"""EfficientNet-Lite against timm's tf_efficientnet_lite*, and the default network's weights on real photos."""
+
+import pytest
+import torch
+from torch import nn
+
+from striate.layers.same_padding import SamePadConv2d
+from striate.models.catalogue import find_entry
+from striate.models.efficientnet_lite import EfficientNetLite, build_efficientnet_lite
+from tests.oracles.foreign import load_timm
+from tests.oracles.networks import count_macs, forget_statistics, relative_difference, same_weights
+
+# Parameters in millions and multiply-adds in billions of Google's table. Its profiler counts normalization and the like
+# too, 4 to 6 % on top of convolutions and the last layer.
+GOOGLE = {
+    "efficientnet_lite0": (4.7, 0.407),
+    "efficientnet_lite1": (5.4, 0.631),
+    "efficientnet_lite2": (6.1, 0.899),
+    "efficientnet_lite3": (8.2, 1.44),
+    "efficientnet_lite4": (13.0, 2.64),
+}
+
+
+def build(name: str, *, num_classes: int = 1000, in_channels: int = 3) -> EfficientNetLite:
+    return build_efficientnet_lite(num_classes=num_classes, in_channels=in_channels, **find_entry(name).options)
+
+
+@pytest.mark.parametrize("name", GOOGLE)
+def test_keys_and_shapes_are_timms(name):
+    timm = load_timm()
+    with torch.device("meta"):
+        ours, theirs = build(name), timm.create_model(f"tf_{name}")
+    assert [(k, v.shape) for k, v in ours.state_dict().items()] == [
+        (k, v.shape) for k, v in theirs.state_dict().items()
+    ]
+
+
+# 224 is padded on one side, 225 on both, 97×162 one way and the other; 1×1 is padding only.
+@pytest.mark.parametrize("size", [(224, 224), (225, 225), (97, 162), (1, 1)])
+def test_logits_are_timms(size):
+    timm = load_timm()
+    torch.manual_seed(0)
+    theirs = forget_statistics(timm.create_model("tf_efficientnet_lite0")).eval()
+    with torch.device("meta"):
+        ours = build("efficientnet_lite0").eval()
+    same_weights(ours, theirs)
+    x = torch.randn(1, 3, *size)
+    with torch.no_grad():
+        assert relative_difference(ours(x), theirs(x)) < 1e-5
+
+
+def test_timms_other_efficientnet_lite_is_another_graph():
+    """The trap: equal keys and shapes, but symmetric padding and ε = 1e-5."""
+    timm = load_timm()
+    torch.manual_seed(0)
+    theirs = forget_statistics(timm.create_model("efficientnet_lite0")).eval()
+    ours = build("efficientnet_lite0").eval()
+    same_weights(ours, theirs)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert relative_difference(ours(x), theirs(x)) > 0.01
+
+
+@pytest.mark.parametrize("name", GOOGLE)
+def test_parameters_and_macs_are_the_published_ones(name):
+    entry = find_entry(name)
+    with torch.device("meta"):
+        network = build(name)
+    parameters = sum(p.numel() for p in network.parameters())
+    macs = count_macs(network, *entry.input_size)
+    millions, billions = GOOGLE[name]
+    assert parameters == entry.parameters
+    assert round(parameters / 1e6, 1) == millions
+    assert macs == entry.macs
+    assert 1.03 < billions * 1e9 / macs < 1.06
+
+
+def test_default_network_has_the_parameters_that_are_written_everywhere():
+    assert find_entry("efficientnet_lite0").parameters == 4_652_008
+
+
+def test_only_strided_convolutions_pad_by_size():
+    with torch.device("meta"):
+        network = build("efficientnet_lite0")
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    strided = [m for m in convolutions if m.stride != (1, 1)]
+    assert len(strided) == 5
+    assert all(isinstance(m, SamePadConv2d) for m in strided)
+    assert not any(isinstance(m, SamePadConv2d) for m in convolutions if m.stride == (1, 1))
+
+
+def test_every_activation_is_a_relu6_of_its_own():
+    with torch.device("meta"):
+        network = build("efficientnet_lite0")
+    calls: list[nn.Module] = []
+    for module in network.modules():
+        if isinstance(module, nn.ReLU6):
+            assert not module.inplace
+            module.register_forward_hook(lambda m, _i, _o: calls.append(m))
+    network.eval()(torch.zeros(1, 3, 32, 32, device="meta"))
+    assert len(calls) == len(set(calls)) == 1 + 1 + 15 * 2 + 1
+
+
+def test_a_batch_answers_as_its_images_do():
+    torch.manual_seed(0)
+    network = forget_statistics(build("efficientnet_lite0", num_classes=10)).eval()
+    x = torch.randn(3, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), torch.cat([network(image[None]) for image in x]), rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_are_finite_and_reach_everything():
+    torch.manual_seed(0)
+    network = build("efficientnet_lite0", num_classes=5, in_channels=1).train()
+    x = torch.randn(2, 1, 64, 64, requires_grad=True)
+    network(x).square().sum().backward()
+    for key, parameter in [("x", x), *network.named_parameters()]:
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+        assert parameter.grad.abs().sum() > 0, key
+
+
+@pytest.mark.parametrize("side", [64, 65])
+def test_export_keeps_the_answers_for_every_batch_size(side):
+    torch.manual_seed(0)
+    network = forget_statistics(build("efficientnet_lite0", num_classes=10)).eval()
+    x = torch.randn(2, 3, side, side)
+    exported = torch.export.export(network, (x,), dynamic_shapes={"x": {0: torch.export.Dim.DYNAMIC}})
+    more = torch.randn(3, 3, side, side)
+    torch.testing.assert_close(exported.module()(more), network(more))
+
+
+def test_random_weights_are_tensorflows():
+    """Deviation √(2 / fan-out), where a depthwise kernel's fan-out is its window; last layer uniform in ±1/√k."""
+    torch.manual_seed(0)
+    network = build("efficientnet_lite0")
+    for key, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            fan_out = module.weight[0, 0].numel() * module.out_channels / module.groups
+            assert float(module.weight.detach().std()) == pytest.approx((2 / fan_out) ** 0.5, rel=0.15), key
+    bound = 1000**-0.5
+    assert 0.99 * bound < float(network.classifier.weight.detach().abs().max()) <= bound
+    assert float(network.classifier.bias.detach().abs().max()) == 0
