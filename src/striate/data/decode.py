@@ -76,7 +76,8 @@ def read_image(source: str | Path | bytes, *, max_megapixels: float = 64.0) -> N
         with _open_regular(Path(source), name) as stream:
             return _decode(stream, name, max_megapixels)
     except FileNotFoundError:
-        raise DataError(f"{name}: no such file.") from None
+        hint = "; images are not fetched from the web, download it first" if "://" in str(source) else ""
+        raise DataError(f"{name}: no such file{hint}.") from None
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error}).") from error
 
@@ -89,10 +90,11 @@ def _decode(stream: IO[bytes], name: str, max_megapixels: float) -> NDArray[np.u
     if kind is None:
         raise DataError(f"{name}: this is {explain_foreign(head)}.")
     with _translated(name, kind):
-        if size := declared_size(kind, stream):
-            _check_size(size, name, max_megapixels)
+        size = declared_size(kind, stream)
+        _check_size(size, name, max_megapixels)
         stream.seek(0)
-        image = _DECODERS[kind](stream)
+        with _pillow_allows(size):
+            image = _DECODERS[kind](stream)
         size = (image.height, image.width)
         _check_size(size, name, max_megapixels)
         if isinstance(image, TiffImagePlugin.TiffImageFile):

@@ -14,8 +14,8 @@ EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png"
 def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """The image files among files and folders, each once, in the order of `paths`.
 
-    A file is taken whatever its name is. Of a folder and the folders in it, those whose extension is in `EXTENSIONS` are
-    taken, in alphabetical order; names that begin with a dot are left out.
+    A file is taken whatever its name is. Of a folder and the folders in it, those whose extension is in `EXTENSIONS`
+    are taken, in alphabetical order; names that begin with a dot are left out.
 
     Raises:
         DataError: If a path does not exist, a folder cannot be listed, or a folder holds no image.

@@ -1,7 +1,7 @@
 """Which format a file has, by its first bytes: names lie.
 
-Six formats are read. What else people try to open is recognized, to say what it is and how to make a readable picture of
-it; guessing further than that would hand hostile bytes to decoders that nobody asked for.
+Six formats are read. What else people try to open is recognized, to say what it is and how to make a readable picture
+of it; guessing further than that would hand hostile bytes to decoders that nobody asked for.
 """
 
 import re
@@ -17,12 +17,13 @@ _READ = (
     ("PNG", rb"\x89PNG\r\n\x1a\n"),
     ("GIF", rb"GIF8[79]a"),
     ("WEBP", rb"RIFF....WEBP"),
-    ("BMP", rb"BM"),
+    ("BMP", rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00"),
     ("TIFF", rb"II[*+]\x00|MM\x00[*+]"),
 )
 
 _HEIF_BRANDS = rb"hei[cmsx]|hev[cmsx]|mif[12]|msf1"
 _PILLOW = "python -c \"from PIL import Image; Image.open('IN').save('OUT.png')\""
+_HEIF = "python -c \"import pillow_heif as p; p.open_heif('IN').to_pillow().save('OUT.png')\""
 _EXPORT = "export it as JPEG or PNG from the program that made it"
 CAMERA_RAW = (
     "a camera's raw data; develop it first, for example with darktable-cli IN OUT.jpg, or use the JPEG beside it"
@@ -33,12 +34,11 @@ _FRAME = "a video; save a frame of it first, for example with ffmpeg -i IN -fram
 _FOREIGN = (
     (
         rb"....ftyp(" + _HEIF_BRANDS + rb")",
-        "a HEIC photo; convert it first: pip install pillow-heif, then python -c "
-        "\"import pillow_heif; pillow_heif.open_heif('IN').to_pillow().save('OUT.png')\" (or magick IN OUT.jpg)",
+        f"a HEIC photo; convert it first: pip install pillow-heif, then {_HEIF} (or magick IN OUT.jpg)",
     ),
     (rb"....ftypavi[fs]", f"an AVIF image; convert it first: {_PILLOW}"),
     (rb"....ftypcrx |II\*\x00....CR|FUJIFILMCCD-RAW|IIR[OS]|MMOR|IIU\x00|FOVb|\x00MRM", CAMERA_RAW),
-    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI |\x00\x00\x01[\xb3\xba]|FLV\x01|OggS|G.{187}G|....(moov|mdat|wide)", _FRAME),
+    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI |\x00\x00\x01[\xb3\xba]|FLV\x01|OggS|....(moov|mdat|wide)", _FRAME),
     (rb"\xff\x0a|\x00\x00\x00\x0cJXL ", "a JPEG XL image; convert it first, for example with djxl IN OUT.png"),
     (rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51", f"a JPEG 2000 image; convert it first: {_PILLOW}"),
     (rb"%PDF", "a PDF document; save a page of it as a picture first, for example with pdftoppm -png IN OUT"),
@@ -47,7 +47,7 @@ _FOREIGN = (
     (rb"gimp xcf", f"a GIMP document; {_EXPORT}"),
     (rb"\x76\x2f\x31\x01|#\?RAD|#\?RGBE", f"a high dynamic range image, which has no fixed white; {_EXPORT}"),
     (rb"\x00\x00[\x01\x02]\x00", f"an icon; convert it first: {_PILLOW}"),
-    (rb"P[1-7fF]\s|qoif", f"an image of a kind that is not read; convert it first: {_PILLOW}"),
+    (rb"P[1-6]\s+[#0-9]|P7\n|P[fF]\n|qoif", f"an image of a kind that is not read; convert it first: {_PILLOW}"),
     (
         rb"PK\x03\x04|PK\x05\x06|\x1f\x8b|7z\xbc\xaf\x27\x1c|Rar!|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd",
         "an archive; unpack it first",
@@ -93,16 +93,20 @@ def explain_foreign(head: bytes) -> str:
     return "text, not an image"
 
 
-def declared_size(kind: str, stream: IO[bytes]) -> tuple[int, int] | None:
-    """`(h, w)` in the header of a GIF (its first frame included) or WebP; None for the others or a damaged header.
+def declared_size(kind: str, stream: IO[bytes]) -> tuple[int, int]:
+    """`(h, w)` in the header of a GIF (its first frame included) or WebP; `(0, 0)` for others or a damaged header.
 
     Pillow makes room for the pixels of these two while it opens them; for the others it knows the size before.
     """
     stream.seek(0)
     try:
-        return {"GIF": _gif_size, "WEBP": _webp_size}.get(kind, _no_size)(stream)
+        if kind == "GIF":
+            return _gif_size(stream)
+        if kind == "WEBP":
+            return _webp_size(stream)
     except (struct.error, IndexError):
-        return None
+        pass
+    return 0, 0
 
 
 def _text(head: bytes) -> str | None:
@@ -113,11 +117,7 @@ def _text(head: bytes) -> str | None:
     return text if all(c.isprintable() or c in "\t\n\r\f" for c in text) else None
 
 
-def _no_size(stream: IO[bytes]) -> None:
-    return None
-
-
-def _webp_size(stream: IO[bytes]) -> tuple[int, int] | None:
+def _webp_size(stream: IO[bytes]) -> tuple[int, int]:
     head = stream.read(30)
     match head[12:16]:
         case b"VP8 ":  # lossy: 14 bits each, after the start code
@@ -129,7 +129,7 @@ def _webp_size(stream: IO[bytes]) -> tuple[int, int] | None:
         case b"VP8X":  # extended: 24 bits each, less one
             w, h = int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
             return h, w
-    return None
+    return 0, 0
 
 
 def _gif_size(stream: IO[bytes]) -> tuple[int, int]:

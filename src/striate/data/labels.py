@@ -1,17 +1,18 @@
 """The classes' names, and how a person names a class.
 
 A network answers with an index. People say "espresso", "tabby cat", "n07920052" or "967", and some names belong to two
-classes: ImageNet has two cranes, two cardigans and two maillots. A name is looked up in steps, from the strictest to the
-loosest (index, display name, WordNet id, synonym, words), and the first step that finds anything decides; where it finds
-more than one class, the choice is the person's.
+classes: ImageNet has two cranes, two cardigans and two maillots. A name is looked up in steps, from the strictest to
+the loosest (index, display name, WordNet id, synonym, words), and the first step that finds anything decides; where it
+finds more than one class, the choice is the person's.
 
 The display names are torchvision's, but for the six that are the same word twice, which get a word in brackets.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import overload
 
@@ -110,13 +111,10 @@ class Labels(Sequence[str]):
         Source: the ImageNet classes are those of ILSVRC 2012 in the order of their WordNet ids (Russakovsky et al.
             2015, arXiv:1409.0575); names and synonyms are WordNet 3.0's (see `labels/LICENSE-WordNet.txt`).
         """
-        built_in = {file.name.removesuffix(".tsv"): file for file in _folder() if file.name.endswith(".tsv")}
+        built_in = _tables()
         if isinstance(name, str) and name in built_in:
             return cls._from_table(built_in[name].read_text(encoding="utf-8"))
-        path = Path(name)
-        if not path.is_file():
-            raise UnknownNameError(f"No labels named '{name}', and no such file. {nearest(str(name), built_in)}")
-        return cls(names=_read_names(path))
+        return cls(names=_read_names(Path(name), known=built_in))
 
     @classmethod
     def _from_table(cls, text: str) -> "Labels":
@@ -171,14 +169,18 @@ def _key(name: str) -> str:
     return " ".join(re.findall(r"\w+", re.sub(r"['’`]", "", name.casefold()).replace("_", " ")))
 
 
-def _folder() -> list[Path]:
+def _tables() -> dict[str, Traversable]:
+    """The tables that come with the package, by name."""
     folder = files("striate.data").joinpath("labels")
-    return sorted(Path(str(file)) for file in folder.iterdir())
+    tables = (file for file in folder.iterdir() if file.name.endswith(".tsv"))
+    return {table.name.removesuffix(".tsv"): table for table in sorted(tables, key=lambda table: table.name)}
 
 
-def _read_names(path: Path) -> tuple[str, ...]:
+def _read_names(path: Path, *, known: Iterable[str]) -> tuple[str, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UnknownNameError(f"No labels named '{path}', and no such file. {nearest(str(path), known)}") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a text file in UTF-8; labels are one name a line.") from None
     except OSError as error:

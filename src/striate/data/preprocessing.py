@@ -1,19 +1,18 @@
 """From a photo to the tensor that a network was trained on.
 
-Wrong preprocessing never fails, it only answers nonsense, so the recipe belongs to the weights: resize the shorter side,
-cut the center, order and scale the channels, subtract the mean, divide by the deviation. The resize is Pillow's (with
-antialias), which is what torchvision's and timm's evaluation pipelines use for image files.
+Wrong preprocessing never fails, it only answers nonsense, so the recipe belongs to the weights: resize the shorter
+side, cut the center, order and scale the channels, subtract the mean, divide by the deviation. The resize is Pillow's
+(with antialias), which is what torchvision's and timm's evaluation pipelines use for image files.
 
     x = (scale · channels(crop(resize(photo))) − mean) / std,   photo in [0, 1]
 
-Sizes are torchvision's to the pixel: the shorter side becomes `resize`, the longer `int(resize · long / short)`, the crop
-starts at `int(round((size − crop) / 2))`, and a picture smaller than the crop is padded with black.
+Sizes are torchvision's to the pixel (see `striate.data.resize`), and a picture smaller than the crop is padded with
+black.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -23,20 +22,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from striate.data.decode import read_image
-from striate.data.modes import rgb_pixels
+from striate.data.images import Images, checked_pixels, checked_tensor, read_photos, shown_shape
 from striate.data.resize import crop_start, cut, middle, resize_tensor, resized_size
 from striate.errors import ConfigError, ShapeError, nearest
 
-__all__ = ["Images", "Photo", "Preprocessing", "View"]
+__all__ = ["Preprocessing", "View"]
 
 Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Channels: TypeAlias = Literal["RGB", "BGR", "L"]
-Photo: TypeAlias = str | Path | bytes | NDArray[np.uint8] | Image.Image
-Images: TypeAlias = Photo | Sequence[Photo] | Tensor
-
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601-2, the weights of Pillow's conversion to "L"
-_RANGE_SLACK = 1e-3
 _PILLOW_FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -51,7 +45,7 @@ class View:
 
     Attributes:
         pixels: uint8 `h w 3`, after resize and crop and before normalization. Always in RGB order, so that it can be
-            shown, whatever order the network takes; grey for a network that takes one channel.
+            shown, whatever order the network takes; gray for a network that takes one channel.
         crop: The part of the photo that `pixels` shows, `xyxy` in photo pixels; it reaches beyond the photo where black
             was added.
         photo_size: `(h, w)` of the photo.
@@ -78,8 +72,8 @@ class Preprocessing:
     Raises:
         ConfigError: If a value is outside its rule; the message says which.
 
-    >>> Preprocessing(interpolation="bicubic").describe()
-    'Shorter side to 256 px (bicubic), center 224 × 224, RGB in 0..1, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225).'
+    >>> Preprocessing(input_size=(28, 28), resize=28, channels="L", mean=(0.13,), std=(0.31,)).describe()
+    'Shorter side to 28 px (bilinear), center 28 × 28, gray in 0..1, minus 0.13, divided by 0.31.'
     """
 
     input_size: tuple[int, int] = (224, 224)
@@ -91,29 +85,18 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        self._check(
-            len(self.input_size) == 2 and all(isinstance(n, int) and n > 0 for n in self.input_size),
-            "input_size",
-            "must be a height and a width of at least 1",
-        )
-        self._check(
-            self.resize is None or (isinstance(self.resize, int) and self.resize > 0),
-            "resize",
-            "must be at least 1, or None",
-        )
-        self._check(
-            self.interpolation in get_args(Interpolation), "interpolation", f"must be one of {get_args(Interpolation)}"
-        )
-        self._check(self.channels in get_args(Channels), "channels", f"must be one of {get_args(Channels)}")
-        self._check(math.isfinite(self.scale) and self.scale > 0, "scale", "must be above 0 (1 or 255)")
+        h_w = self.input_size
+        self._check(_all(h_w, 2, _is_count), "input_size", "must be (height, width), whole numbers above 0")
+        self._check(self.resize is None or _is_count(self.resize), "resize", "must be a whole number above 0, or None")
+        for name, allowed in (("interpolation", get_args(Interpolation)), ("channels", get_args(Channels))):
+            self._check(getattr(self, name) in allowed, name, f"must be one of {', '.join(map(repr, allowed))}")
+        self._check(_is_positive(self.scale), "scale", "must be a number above 0 (1 or 255)")
         count = len(self.channels)
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            self._check(
-                len(values) == count and all(math.isfinite(value) for value in values),
-                name,
-                f"must be {count} finite number{'s' if count > 1 else ''} for channels='{self.channels}'",
-            )
-        self._check(all(value > 0 for value in self.std), "std", "must be above 0")
+        many = f"{count} numbers" if count > 1 else "1 number"
+        self._check(_all(self.mean, count, _is_finite), "mean", f"must be {many} for channels='{self.channels}'")
+        self._check(
+            _all(self.std, count, _is_positive), "std", f"must be {many} above 0 for channels='{self.channels}'"
+        )
 
     def _check(self, kept: bool, name: str, rule: str) -> None:
         if not kept:
@@ -130,7 +113,7 @@ class Preprocessing:
         Differs: of a photo whose sides differ by more than a factor of 256, the ends are cut before the resize, since
             the whole would need gigabytes; the crop can then be shifted by half a pixel.
         """
-        image = _checked_pixels(image)
+        image = checked_pixels(image)
         h, w = image.shape[:2]
         if self.resize is None:
             return View(
@@ -154,9 +137,9 @@ class Preprocessing:
         """The network's input for one or many photos.
 
         Args:
-            images: A path, the bytes of a file, uint8 pixels `h w 3`, a Pillow image, a sequence of these, or a floating
-                tensor `n 3 h w` of RGB in [0, 1] (resized with `torch.nn.functional.interpolate`: differentiable, and
-                within one grey level of the result for the same photo as a file).
+            images: A path, the bytes of a file, uint8 pixels `h w 3`, a Pillow image, a sequence of these, or a
+                floating tensor `n 3 h w` of RGB in [0, 1] (resized with `torch.nn.functional.interpolate`:
+                differentiable, and within one gray level of the result for the same photo as a file).
 
         Raises:
             DataError: If a file cannot be read.
@@ -164,8 +147,8 @@ class Preprocessing:
                 different sizes meet with `resize=None`.
         """
         if isinstance(images, Tensor):
-            return self.normalize(self._resized(_checked_tensor(images)))
-        views = [self.view(_pixels(photo)).pixels for photo in _photos(images)]
+            return self.normalize(self._resized(checked_tensor(images)))
+        views = [self.view(photo).pixels for photo in read_photos(images)]
         if len({pixels.shape for pixels in views}) > 1:
             raise ShapeError(
                 "With resize=None all photos of a batch must have one size, got "
@@ -182,7 +165,7 @@ class Preprocessing:
             ShapeError: If `x` does not have four axes with three channels.
         """
         if x.ndim != 4 or x.shape[1] != 3:
-            raise ShapeError(f"Preprocessing.normalize takes RGB as n 3 h w, got {_shape(x)}.")
+            raise ShapeError(f"Preprocessing.normalize takes RGB as n 3 h w, got {shown_shape(x)}.")
         if self.channels == "BGR":
             x = x.flip(1)
         elif self.channels == "L":
@@ -200,7 +183,7 @@ class Preprocessing:
             ShapeError: If `x` does not have four axes with this preprocessing's number of channels.
         """
         if x.ndim != 4 or x.shape[1] != len(self.channels):
-            raise ShapeError(f"Preprocessing.denormalize takes n {len(self.channels)} h w, got {_shape(x)}.")
+            raise ShapeError(f"Preprocessing.denormalize takes n {len(self.channels)} h w, got {shown_shape(x)}.")
         x = (x * _column(x, self.std) + _column(x, self.mean)) / self.scale
         return x.flip(1) if self.channels == "BGR" else x.expand(-1, 3, -1, -1)
 
@@ -218,7 +201,8 @@ class Preprocessing:
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ConfigError(f"Preprocessing has no setting '{unknown[0]}'. {nearest(unknown[0], sorted(known))}")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**settings)
 
     def describe(self) -> str:
         """One sentence, for people."""
@@ -228,7 +212,7 @@ class Preprocessing:
             if self.resize is None
             else f"Shorter side to {self.resize} px ({self.interpolation}), center {h} × {w}"
         )
-        channels = "grey" if self.channels == "L" else self.channels
+        channels = "gray" if self.channels == "L" else self.channels
         return f"{size}, {channels} in 0..{self.scale:g}, minus {_listed(self.mean)}, divided by {_listed(self.std)}."
 
     def _resized(self, x: Tensor) -> Tensor:
@@ -236,64 +220,31 @@ class Preprocessing:
             return x
         top, left, h, w = middle((x.shape[2], x.shape[3]), self.input_size, self.resize)
         x = x[:, :, top : top + h, left : left + w]
-        return cut(
-            resize_tensor(x, resized_size((h, w), self.resize), interpolation=self.interpolation), self.input_size
-        )
+        x = resize_tensor(x, resized_size((h, w), self.resize), interpolation=self.interpolation)
+        return cut(x, self.input_size)
 
     def _as_seen(self, image: Image.Image) -> NDArray[np.uint8]:
         return np.array(image.convert("L").convert("RGB") if self.channels == "L" else image)
 
 
-def _photos(images: Photo | Sequence[Photo]) -> list[Photo]:
-    if isinstance(images, str | Path | bytes | Image.Image) or (isinstance(images, np.ndarray) and images.ndim == 3):
-        return [images]
-    photos = list(images)
-    if not photos:
-        raise ShapeError("No images given; give at least one.")
-    return photos
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _pixels(photo: Photo) -> NDArray[np.uint8]:
-    if isinstance(photo, np.ndarray):
-        return photo
-    if isinstance(photo, Image.Image):
-        return rgb_pixels(photo)
-    if isinstance(photo, str | Path | bytes):
-        return read_image(photo)
-    raise ShapeError(
-        f"A photo is a path, bytes, uint8 pixels h w 3, a Pillow image, or one float tensor n 3 h w for all, got {type(photo).__name__}."
-    )
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _checked_pixels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ShapeError(
-            f"Pixels must be uint8 h w 3 in RGB with at least one pixel, got {image.dtype} {' '.join(map(str, image.shape))}."
-        )
-    return image
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and _is_finite(value) and value > 0
 
 
-def _checked_tensor(x: Tensor) -> Tensor:
-    if not x.is_floating_point() or x.ndim != 4 or x.shape[1] != 3 or x.numel() == 0:
-        raise ShapeError(
-            f"A tensor of images must be floating point n 3 h w, RGB in [0, 1], got {_shape(x)}; "
-            "a single image needs x[None], uint8 levels x / 255."
-        )
-    low, high = x.detach().aminmax()
-    if not (low >= -_RANGE_SLACK and high <= 1 + _RANGE_SLACK):  # also False for NaN
-        raise ShapeError(
-            f"A tensor of images holds RGB in [0, 1], got values from {low:.4g} to {high:.4g}; "
-            "give it before normalization (levels 0..255 divided by 255)."
-        )
-    return x
+def _all(values: object, count: int, rule: Callable[[object], bool]) -> bool:
+    return isinstance(values, tuple) and len(values) == count and all(map(rule, values))
 
 
 def _column(x: Tensor, values: Sequence[float]) -> Tensor:
     return x.new_tensor(values).view(1, -1, 1, 1)
-
-
-def _shape(x: Tensor) -> str:
-    return f"{str(x.dtype).removeprefix('torch.')} {' '.join(map(str, x.shape))}"
 
 
 def _listed(values: Sequence[float]) -> str:
