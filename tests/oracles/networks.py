@@ -1,13 +1,26 @@
 """What every network is compared by: the same answers as another, and multiply-adds counted from its layers' shapes."""
 
+import importlib
+
 import torch
 from torch import Tensor, nn
 
+from striate.errors import ShapeError
 from striate.layers.table_convolution import TableConv2d
+from striate.models.catalogue import find_entry
 
-__all__ = ["count_macs", "forget_statistics", "relative_difference", "same_weights"]
+__all__ = [
+    "assert_behaves",
+    "assert_catalogue_entry_is_true",
+    "count_macs",
+    "forget_statistics",
+    "relative_difference",
+    "same_weights",
+    "smallest_size",
+]
 
 
+@torch.no_grad()
 def relative_difference(ours: Tensor, theirs: Tensor) -> float:
     """‖ours − theirs‖ / ‖theirs‖."""
     assert ours.shape == theirs.shape
@@ -59,3 +72,64 @@ def count_macs(module: nn.Module, *size: int) -> int:
     for hook in hooks:
         hook.remove()
     return total
+
+
+def assert_catalogue_entry_is_true(name: str) -> nn.Module:
+    """Build the network of a catalogue entry without storage, and compare every number that the entry gives.
+
+    Returns:
+        The network, on the meta device.
+    """
+    entry = find_entry(name)
+    module_name, function = entry.builder.split(":")
+    builder = getattr(importlib.import_module(module_name), function)
+    with torch.device("meta"):
+        network = builder(num_classes=entry.num_classes, in_channels=entry.input_size[0], **entry.options)
+    assert sum(p.numel() for p in network.parameters()) == entry.parameters
+    assert count_macs(network, *entry.input_size) == entry.macs
+    assert network.get_submodule(entry.first_conv).in_channels == entry.input_size[0]
+    for path in entry.classifier:
+        shapes = [tuple(t.shape) for t in network.get_submodule(path).state_dict().values()]
+        assert shapes
+        assert all(shape[0] == entry.num_classes for shape in shapes)
+    assert smallest_size(network, entry.input_size[0]) == entry.min_size
+    return network
+
+
+def smallest_size(network: nn.Module, channels: int, *, limit: int = 128) -> int:
+    """The smallest square that runs on the meta device; one pixel less in height or width must be refused."""
+    network.eval()
+
+    def runs(height: int, width: int) -> bool:
+        try:
+            network(torch.empty(1, channels, height, width, device="meta"))
+        except ShapeError:
+            return False
+        return True
+
+    size = next(n for n in range(1, limit) if runs(n, n))
+    assert not runs(size - 1, size + 9)
+    assert not runs(size + 9, size - 1)
+    assert runs(size, size + 9)
+    return size
+
+
+def assert_behaves(network: nn.Module, x: Tensor) -> None:
+    """What holds for every network: one image at a time gives the same, gradients are finite and arrive everywhere,
+    it exports, and nothing that it is given is changed.
+    """
+    network.eval()
+    before = x.clone()
+    x.requires_grad_()
+    together = network(x)
+    alone = torch.cat([network(image[None]) for image in x])
+    torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-5 * float(together.detach().abs().max()))
+    together.square().mean().backward()
+    for name, tensor in [("input", x), *network.named_parameters()]:
+        assert tensor.grad is not None, name
+        assert tensor.grad.isfinite().all(), name
+        assert tensor.grad.abs().sum() > 0, name
+    x = x.detach()
+    assert torch.equal(x, before)
+    exported = torch.export.export(network, (x,))
+    torch.testing.assert_close(exported.module()(x), together.detach())
