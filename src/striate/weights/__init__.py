@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from striate.weights.cache import is_offline, striate_home
-    from striate.weights.fetch import Progress, fetch, locate
+    from striate.weights.fetching import Progress, fetch, locate
     from striate.weights.files import LoadedWeights, load_file
     from striate.weights.fit import FitReport, fit_state
-    from striate.weights.import_file import import_file
+    from striate.weights.importing import import_file
     from striate.weights.load import load_state_dict
     from striate.weights.native import NativeMetadata, save_native
     from striate.weights.origin import Embedded, Hub, Origin, Package, Url, WeightFile
@@ -59,20 +59,20 @@ _FROM = {
     "NativeMetadata": "native",
     "Origin": "origin",
     "Package": "origin",
-    "Progress": "fetch",
+    "Progress": "fetching",
     "Url": "origin",
     "WeightFile": "origin",
     "WeightRecord": "record",
-    "fetch": "fetch",
+    "fetch": "fetching",
     "find_record": "records",
     "fit_state": "fit",
     "identify": "variants",
-    "import_file": "import_file",
+    "import_file": "importing",
     "is_offline": "cache",
     "list_records": "records",
     "load_file": "files",
     "load_state_dict": "load",
-    "locate": "fetch",
+    "locate": "fetching",
     "record_for_sha256": "records",
     "save_native": "native",
     "striate_home": "cache",

@@ -168,7 +168,7 @@ class _Download:
             self.part.unlink(missing_ok=True)
             published = self.file.size_bytes or f"about {round(self.file.largest_bytes / 1.05)}"
             raise WeightsError(
-                f"{self.url} announces {total} bytes, but {published} were published: it is another file, and was not kept."
+                f"{self.url} announces {total} bytes, but {published} were published: it is another file."
             )
         free = shutil.disk_usage(self.part.parent).free
         if free < total - done + _SPARE_BYTES:
