@@ -1,12 +1,15 @@
 """EfficientNet-Lite against timm's tf_efficientnet_lite*, and the default network's weights on real photos."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from striate.layers.same_padding import SamePadConv2d
 from striate.models.catalogue import find_entry
 from striate.models.efficientnet_lite import EfficientNetLite, build_efficientnet_lite
+from striate.weights import find_record, load_state_dict
 from tests.oracles.foreign import load_timm
 from tests.oracles.networks import count_macs, forget_statistics, relative_difference, same_weights
 
@@ -141,3 +144,21 @@ def test_random_weights_are_tensorflows():
     bound = 1000**-0.5
     assert 0.99 * bound < float(network.classifier.weight.detach().abs().max()) <= bound
     assert float(network.classifier.bias.detach().abs().max()) == 0
+
+
+def test_real_weights_know_real_photos():
+    """The default network's file on photos of scikit-image, prepared by Pillow alone."""
+    photos = pytest.importorskip("skimage.data", reason="scikit-image is not installed (photos)")
+    network = build("efficientnet_lite0").eval()
+    network.load_state_dict(load_state_dict(find_record("efficientnet_lite0.in1k")), strict=True)
+    for name, wanted, probability in (("coffee", 967, 0.94), ("camera", 872, 0.95), ("chelsea", 285, 0.38)):
+        image = Image.fromarray(getattr(photos, name)()).convert("RGB")
+        width, height = image.size
+        scale = 224 / min(width, height)
+        image = image.resize((round(scale * width), round(scale * height)), Image.Resampling.BICUBIC)
+        left, top = (image.width - 224) // 2, (image.height - 224) // 2
+        pixels = torch.from_numpy(np.array(image.crop((left, top, left + 224, top + 224)))).permute(2, 0, 1)
+        with torch.no_grad():
+            probabilities = network((pixels[None].float() - 127) / 128).softmax(1)[0]
+        assert int(probabilities.argmax()) == wanted, name
+        assert float(probabilities[wanted]) == pytest.approx(probability, abs=0.01), name
