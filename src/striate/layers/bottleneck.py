@@ -45,6 +45,7 @@ class Bottleneck(nn.Module):
     Raises:
         ConfigError: `stride_in` is neither.
 
+    >>> import torch
     >>> Bottleneck(256, (128, 128, 512), stride=2)(torch.zeros(1, 256, 56, 56)).shape
     torch.Size([1, 512, 28, 28])
     """

@@ -41,6 +41,7 @@ class SamePadConv2d(nn.Conv2d):
         groups: groups of channels that do not mix.
         bias: whether to add a bias.
 
+    >>> import torch
     >>> SamePadConv2d(3, 8, 3, stride=2)(torch.zeros(1, 3, 15, 224)).shape
     torch.Size([1, 8, 8, 112])
     """

@@ -25,6 +25,7 @@ class SqueezeExcite(nn.Module):
         channels: channels in and out.
         reduction: how many times narrower the bottleneck is.
 
+    >>> import torch
     >>> SqueezeExcite(256, reduction=16)(torch.zeros(1, 256, 7, 7)).shape
     torch.Size([1, 256, 7, 7])
     """
