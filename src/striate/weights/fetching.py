@@ -89,23 +89,23 @@ def fetch_file(record: WeightRecord, *, progress: Progress | None = None, source
     found = locate_file(record, problems=problems)
     if found is not None:
         return found
-    for origin in record.origins:
+    for origin in () if is_offline() else record.origins:
         try:
             return _obtain(record, origin, progress, sources or Sources())
         except WeightsError as error:
             problems.append(f"{origin.kind} origin: {error}")
+    if is_offline():
+        problems.append("STRIATE_OFFLINE is set, so nothing was asked for them.")
     raise WeightsError(
-        f"The weights {record.name} ({record.size_text}; license: {record.license}) cannot be had:\n"
-        + "".join(f"  - {problem}\n" for problem in problems)
-        + _by_hand(record)
+        f"The weights {record.name} ({record.size_text}; license: {record.license}) cannot be had. "
+        + " ".join(problem[:1].upper() + problem[1:] for problem in problems)
+        + f" {_by_hand(record)}"
     )
 
 
 def _obtain(record: WeightRecord, origin: Origin, progress: Progress | None, sources: Sources) -> Located:
     if isinstance(origin, Embedded):
         raise WeightsError(f"{origin.file.name} is missing in this installation; reinstall striate.")
-    if is_offline():
-        raise WeightsError(f"STRIATE_OFFLINE is set, so {origin.describe()} was not asked.")
     target = cache_path(record, origin.file)
     with locked(target):
         ready = locate_file(record, problems=[])  # another process may have fetched it while we waited

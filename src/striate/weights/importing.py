@@ -7,7 +7,7 @@ from striate.errors import WeightsError
 from striate.weights.files import LoadedWeights, load_file
 from striate.weights.native import NativeMetadata, save_native
 from striate.weights.records import foreign_file
-from striate.weights.variants import Blueprint, Blueprints, look_like, shapes_of
+from striate.weights.variants import Blueprint, Blueprints, companions, look_like, shapes_of
 
 __all__ = ["import_file"]
 
@@ -26,7 +26,7 @@ def import_file(
     Args:
         path: A safetensors file or a state dict saved with torch.
         blueprint: The network that the user says it is.
-        preprocessing: What it was trained with; by default what the file's metadata or its known hash say, else nothing.
+        preprocessing: What it was trained with; by default what the file's metadata or its known hash say, if they do.
         labels: Its classes, likewise.
         out: The file to write, `NAME.ARCHITECTURE.safetensors` beside `path` by default. It must not exist.
         blueprints: Other networks, to say what the weights look like if they do not fit.
@@ -42,10 +42,12 @@ def import_file(
     problems = blueprint.differences(shapes)
     if problems:
         raise WeightsError(
-            f"{loaded.path} does not fit {blueprint.name}: {'; '.join(problems)}. {look_like(shapes, blueprints)}".rstrip()
+            f"{loaded.path} does not fit {blueprint.name}: {'; '.join(problems)}. "
+            f"{look_like(shapes, blueprints)}".rstrip()
         )
     _check_word(loaded, blueprint)
-    preprocessing, labels = _companions(loaded, preprocessing, labels)
+    known_preprocessing, known_labels = companions(loaded)
+    preprocessing, labels = preprocessing or known_preprocessing, labels or known_labels
     classes = blueprint.num_classes(shapes)
     if labels is not None and classes is not None and len(labels) != classes:
         raise WeightsError(f"{loaded.path} has {classes} classes, but {len(labels)} labels were given.")
@@ -88,17 +90,6 @@ def _check_word(loaded: LoadedWeights, blueprint: Blueprint) -> None:
         said = loaded.metadata
         if said.architecture != blueprint.name:
             raise WeightsError(f"{loaded.path} is of {said.architecture} by its own metadata, not of {blueprint.name}.")
-
-
-def _companions(
-    loaded: LoadedWeights, preprocessing: Preprocessing | None, labels: Labels | None
-) -> tuple[Preprocessing | None, Labels | None]:
-    if loaded.metadata is not None:
-        return preprocessing or loaded.metadata.preprocessing, labels or loaded.metadata.labels
-    if loaded.record is not None:
-        known = Labels.load(loaded.record.labels) if loaded.record.labels else None
-        return preprocessing or loaded.record.preprocessing, labels or known
-    return preprocessing, labels
 
 
 def _beside(path: Path, architecture: str) -> Path:

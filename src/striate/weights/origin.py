@@ -61,8 +61,10 @@ class WeightFile:
         if self.sha256 is not None:
             return f"SHA-256 {self.sha256}"
         if self.sha256_prefix is not None:
-            return f"SHA-256 starting with {self.sha256_prefix} (only {len(self.sha256_prefix)} digits are published)"
-        return "no published SHA-256 (the hub's is noted with the first download)"
+            return (
+                f"SHA-256 starting with {self.sha256_prefix}, the {len(self.sha256_prefix)} digits that are published"
+            )
+        return "no published SHA-256; the hub's is noted with the first download"
 
     def fits(self, sha256: str) -> bool | None:
         """Whether a content with this SHA-256 is this file; None where nothing is published to compare with."""

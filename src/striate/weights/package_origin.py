@@ -104,6 +104,7 @@ def _run_pip(command: list[str], origin: Package, scratch: Path, label: str, pro
     environment = {**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
     log = scratch / "pip.log"
     deadline = time.monotonic() + _PIP_TIMEOUT_S
+    most = 0
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command,
@@ -121,7 +122,8 @@ def _run_pip(command: list[str], origin: Package, scratch: Path, label: str, pro
                     break
                 except subprocess.TimeoutExpired:
                     if progress is not None:
-                        progress(label, min(_grown(scratch), origin.archive_bytes), origin.archive_bytes)
+                        most = max(most, min(_grown(scratch), origin.archive_bytes))  # pip cleans up as it goes
+                        progress(label, most, origin.archive_bytes)
                     if time.monotonic() > deadline:
                         raise WeightsError(f"pip took more than {_PIP_TIMEOUT_S / 60:.0f} minutes.") from None
         finally:

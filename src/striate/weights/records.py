@@ -3,6 +3,7 @@
 A file's `[defaults]` hold for all its records; a record's own `preprocessing` replaces single entries of it.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -112,8 +113,13 @@ def _all_records() -> tuple[WeightRecord, ...]:
     tables = [table for table in _folder().iterdir() if table.name.endswith(".toml") and table.name != _FOREIGN]
     tables.sort(key=lambda table: table.name)
     records = [record for table in tables for record in parse_records(table.read_text(encoding="utf-8"), table.name)]
-    records.sort(key=lambda record: (record.architecture, not record.default))  # else in the file's order
+    records.sort(key=lambda record: (_natural(record.architecture), not record.default))  # else in the file's order
     return tuple(records)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A sorting key that puts `resnet18` before `resnet101`."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _folder() -> Traversable:

@@ -20,7 +20,7 @@ from striate.weights.files import LoadedWeights
 from striate.weights.record import WeightRecord
 from striate.weights.records import foreign_file
 
-__all__ = ["Blueprint", "Blueprints", "Identity", "Shapes", "identify", "look_like", "shapes_of"]
+__all__ = ["Blueprint", "Blueprints", "Identity", "Shapes", "companions", "identify", "look_like", "shapes_of"]
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
@@ -158,7 +158,7 @@ def identify(loaded: LoadedWeights, blueprints: Blueprints, *, wanted: str | Non
     problems = blueprint.differences(shapes)
     if problems:
         raise WeightsError(f"{loaded.path} should hold {blueprint.name} ({_because(evidence)}), but {problems[0]}.")
-    preprocessing, labels = _companions(loaded)
+    preprocessing, labels = companions(loaded)
     return Identity(
         architecture=blueprint.name,
         evidence=evidence,
@@ -171,7 +171,7 @@ def identify(loaded: LoadedWeights, blueprints: Blueprints, *, wanted: str | Non
 
 
 def look_like(shapes: Shapes, blueprints: Blueprints) -> str:
-    """A sentence that names the networks whose tensors these are, or the nearest one and how it differs; may be empty."""
+    """The networks whose tensors these are, or the nearest one and how it differs, as a sentence; may be empty."""
     known = list(blueprints() if callable(blueprints) else blueprints)
     fitting = [blueprint.name for blueprint in known if blueprint.fits(shapes)]
     if fitting:
@@ -220,7 +220,8 @@ def _because(evidence: str) -> str:
     }[evidence]
 
 
-def _companions(loaded: LoadedWeights) -> tuple[Preprocessing | None, Labels | None]:
+def companions(loaded: LoadedWeights) -> tuple[Preprocessing | None, Labels | None]:
+    """The preprocessing and the labels that a file's metadata or its known hash tell, where they do."""
     if loaded.metadata is not None:
         return loaded.metadata.preprocessing, loaded.metadata.labels
     if loaded.record is not None:
