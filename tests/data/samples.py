@@ -1,4 +1,4 @@
-"""Small files in every format and mode that is read, made by Pillow or byte by byte where Pillow does not write them."""
+"""Small files in every format and mode that is read; byte by byte where Pillow does not write them."""
 
 import struct
 import zlib
@@ -25,9 +25,17 @@ def saved(image: Image.Image | NDArray[np.uint8], kind: str, **options: object) 
     return buffer.getvalue()
 
 
-def png(rows: list[bytes], *, width: int, depth: int, color: int, chunks: tuple[tuple[bytes, bytes], ...] = ()) -> bytes:
+def png(
+    rows: list[bytes],
+    *,
+    width: int,
+    depth: int,
+    color: int,
+    height: int | None = None,
+    chunks: tuple[tuple[bytes, bytes], ...] = (),
+) -> bytes:
     """A PNG of any depth and color type (0 gray, 2 RGB, 3 palette, 4 gray + alpha, 6 RGBA), rows as packed bytes."""
-    header = struct.pack(">IIBBBBB", width, len(rows), depth, color, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height or len(rows), depth, color, 0, 0, 0)
     data = zlib.compress(b"".join(b"\x00" + row for row in rows))
     parts = ((b"IHDR", header), *chunks, (b"IDAT", data), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -48,7 +56,7 @@ def every_format() -> dict[str, bytes]:
     exif = Image.Exif()
     exif[274] = 6
     deep = Image.fromarray(rgb[:, :, 1].astype(np.uint16) * 257)
-    files = {
+    return {
         "jpeg": saved(image, "JPEG", quality=90),
         "jpeg progressive": saved(image, "JPEG", progressive=True, subsampling=2),
         "jpeg gray": saved(gray, "JPEG"),
@@ -84,4 +92,3 @@ def every_format() -> dict[str, bytes]:
         "tiff palette": saved(palette, "TIFF"),
         "tiff turned": saved(image, "TIFF", tiffinfo={274: 6}),
     }
-    return files

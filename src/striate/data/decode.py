@@ -9,9 +9,8 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +63,8 @@ def read_image(source: str | Path | bytes, *, max_megapixels: float = 64.0) -> N
         the rotation in EXIF is applied (there the network sees the photo lying on its side);
         transparent parts become white (there the color that is stored under them, mostly black, appears);
         16-bit gray is divided by 257 (there everything above level 255 of 65535 becomes white).
-        As there, color profiles (ICC) are not applied, CMYK is converted without one, 16-bit color keeps its upper
-        eight bits, and of animations the first frame counts.
+        As there, color profiles (ICC) are not applied, CMYK is converted without one (in a JPEG it is taken to be
+        inverted, as Adobe writes it), 16-bit color keeps its upper eight bits, of animations the first frame counts.
     """
     if not max_megapixels > 0:
         raise ConfigError(f"max_megapixels must be above 0, got {max_megapixels}.")
@@ -82,7 +81,7 @@ def read_image(source: str | Path | bytes, *, max_megapixels: float = 64.0) -> N
         raise DataError(f"{name}: cannot be read ({error.strerror or error}).") from error
 
 
-def _decode(stream: IO[bytes], name: str, max_megapixels: float) -> NDArray[np.uint8]:
+def _decode(stream: BytesIO | BufferedReader, name: str, max_megapixels: float) -> NDArray[np.uint8]:
     head = stream.read(HEAD_BYTES)
     if not head:
         raise DataError(f"{name}: the file is empty.")
@@ -100,7 +99,7 @@ def _decode(stream: IO[bytes], name: str, max_megapixels: float) -> NDArray[np.u
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             _check_not_raw(image, name)
         with _pillow_allows(size):
-            return rgb_pixels(image)
+            return rgb_pixels(image, name=name)
 
 
 def _check_size(size: tuple[int, int], name: str, max_megapixels: float) -> None:
@@ -120,7 +119,7 @@ def _check_not_raw(image: TiffImagePlugin.TiffImageFile, name: str) -> None:
         raise DataError(f"{name}: this is {CAMERA_RAW}.")
 
 
-def _open_regular(path: Path, name: str) -> IO[bytes]:
+def _open_regular(path: Path, name: str) -> BufferedReader:
     """A file opened for reading; a pipe or a device could block for ever or never end."""
     try:
         mode = path.stat().st_mode

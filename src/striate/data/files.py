@@ -30,11 +30,7 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
             else:
                 raise DataError(f"{printable(path)}: no such file or folder.")
         except OSError as error:
-            raise DataError(f"{printable(error.filename or path)}: cannot be listed ({error.strerror}).") from error
-        except ValueError as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"{printable(path)}: not a possible file name.") from None
+            raise DataError(f"{printable(error.filename or path)}: cannot be opened ({error.strerror}).") from error
         if not inside:
             raise DataError(f"{printable(path)}: no image in this folder (of {', '.join(sorted(EXTENSIONS))}).")
         found.update(dict.fromkeys(inside))

@@ -6,7 +6,7 @@ of it; guessing further than that would hand hostile bytes to decoders that nobo
 
 import re
 import struct
-from typing import IO
+from io import BufferedReader, BytesIO
 
 __all__ = ["CAMERA_RAW", "HEAD_BYTES", "declared_size", "explain_foreign", "recognize"]
 
@@ -93,7 +93,7 @@ def explain_foreign(head: bytes) -> str:
     return "text, not an image"
 
 
-def declared_size(kind: str, stream: IO[bytes]) -> tuple[int, int]:
+def declared_size(kind: str, stream: BytesIO | BufferedReader) -> tuple[int, int]:
     """`(h, w)` in the header of a GIF (its first frame included) or WebP; `(0, 0)` for others or a damaged header.
 
     Pillow makes room for the pixels of these two while it opens them; for the others it knows the size before.
@@ -117,7 +117,7 @@ def _text(head: bytes) -> str | None:
     return text if all(c.isprintable() or c in "\t\n\r\f" for c in text) else None
 
 
-def _webp_size(stream: IO[bytes]) -> tuple[int, int]:
+def _webp_size(stream: BytesIO | BufferedReader) -> tuple[int, int]:
     head = stream.read(30)
     match head[12:16]:
         case b"VP8 ":  # lossy: 14 bits each, after the start code
@@ -132,7 +132,7 @@ def _webp_size(stream: IO[bytes]) -> tuple[int, int]:
     return 0, 0
 
 
-def _gif_size(stream: IO[bytes]) -> tuple[int, int]:
+def _gif_size(stream: BytesIO | BufferedReader) -> tuple[int, int]:
     """The logical screen, enlarged to the first frame, which may be larger than it."""
     head = stream.read(13)
     w, h, flags = struct.unpack_from("<HHB", head, 6)

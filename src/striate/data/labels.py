@@ -8,13 +8,14 @@ finds more than one class, the choice is the person's.
 The display names are torchvision's, but for the six that are the same word twice, which get a word in brackets.
 """
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import overload
+from typing import SupportsIndex, overload
 
 from striate.errors import ConfigError, DataError, UnknownNameError, nearest
 
@@ -69,7 +70,7 @@ class Labels(Sequence[str]):
         shown = ", ".join(repr(name) for name in self.names[:3])
         return f"Labels({len(self)} names: {shown}{', …' if len(self) > 3 else ''})"
 
-    def find(self, target: int | str) -> int:
+    def find(self, target: SupportsIndex | str) -> int:
         """The index of the class that `target` names.
 
         Args:
@@ -126,10 +127,10 @@ class Labels(Sequence[str]):
             synonyms=tuple(tuple(lemmas.split(", ")) if lemmas else () for _, _, _, lemmas in rows),
         )
 
-    def _checked_index(self, index: int) -> int:
-        if isinstance(index, bool) or not hasattr(index, "__index__"):
-            raise UnknownNameError(f"A class is named by an index or a name, got {index!r}.")
-        number = index.__index__()
+    def _checked_index(self, index: SupportsIndex) -> int:
+        if isinstance(index, bool):
+            raise UnknownNameError(f"A class is named by an index or a name, got {index}.")
+        number = operator.index(index)
         if not 0 <= number < len(self):
             raise UnknownNameError(f"No class {number}: the indices run from 0 to {len(self) - 1}.")
         return number

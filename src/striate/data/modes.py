@@ -50,14 +50,12 @@ def _on_white(image: Image.Image) -> Image.Image:
     by_palette = image.mode == "P" or image.format == "GIF"  # a GIF of grays has mode L, and still an index for "clear"
     if not (image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or (by_palette and "transparency" in image.info)):
         return image.convert("RGB")
-    if image.mode == "La":
-        image = image.convert("LA")
-    image = image.convert("RGBA")
-    alpha = image.getchannel("A")
+    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    alpha = rgba.getchannel("A")
     if image.format == "BMP" and alpha.getextrema() == (0, 0):  # a fourth byte that the writer left at zero
-        return image.convert("RGB")
-    page = Image.new("RGB", image.size, "white")
-    page.paste(image, mask=alpha)
+        return rgba.convert("RGB")
+    page = Image.new("RGB", rgba.size, "white")
+    page.paste(rgba, mask=alpha)
     return page
 
 

@@ -158,8 +158,11 @@ class Preprocessing:
         batch = torch.from_numpy(np.stack(views))  # n h w 3
         return self.normalize(batch.permute(0, 3, 1, 2).contiguous().float().div(255))  # n 3 h w
 
-    def normalize(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c h w"]:
+    def normalize(self, x: Tensor) -> Float[Tensor, "n c h w"]:
         """RGB in [0, 1] to what the network was trained on; linear and differentiable, any size.
+
+        Args:
+            x: Floating point `n 3 h w`.
 
         Raises:
             ShapeError: If `x` does not have four axes with three channels.
@@ -174,10 +177,13 @@ class Preprocessing:
             x = x * self.scale
         return (x - _column(x, self.mean)) / _column(x, self.std)
 
-    def denormalize(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
+    def denormalize(self, x: Tensor) -> Float[Tensor, "n 3 h w"]:
         """The inverse of `normalize`: RGB, in [0, 1] if `x` came from there; nothing is clamped.
 
         The color is lost with `channels="L"`: the three channels are then equal.
+
+        Args:
+            x: Floating point `n c h w`.
 
         Raises:
             ShapeError: If `x` does not have four axes with this preprocessing's number of channels.
@@ -202,6 +208,8 @@ class Preprocessing:
         if unknown := sorted(set(values) - known):
             raise ConfigError(f"Preprocessing has no setting '{unknown[0]}'. {nearest(unknown[0], sorted(known))}")
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        for name in {"scale", "mean", "std"} & settings.keys():  # a table may say 255 and mean 255.0
+            settings[name] = _as_floats(settings[name])
         return cls(**settings)
 
     def describe(self) -> str:
@@ -241,6 +249,12 @@ def _is_positive(value: object) -> bool:
 
 def _all(values: object, count: int, rule: Callable[[object], bool]) -> bool:
     return isinstance(values, tuple) and len(values) == count and all(map(rule, values))
+
+
+def _as_floats(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_as_floats, value))
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _column(x: Tensor, values: Sequence[float]) -> Tensor:
