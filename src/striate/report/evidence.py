@@ -1,0 +1,242 @@
+"""Where the answer comes from: the occlusion and the saliency map over what the network saw, and how far they agree."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.draw import SIGNED, UNSIGNED, colorize, limits_of, overlay
+from striate.insight import Explanation, Heatmap
+from striate.report.embed import LOSSLESS_PIXELS, jpeg_uri, pack, png_uri
+from striate.report.numbers import format_percent, format_seconds, format_value
+from striate.report.scale import Scale, build_scale
+
+__all__ = ["EvidenceSection", "MapFigure", "build_evidence", "window_corners"]
+
+SALIENCY_PERCENTILE = 99.5
+"""Gradients have a few very large values; the scale ends here, so that they do not turn the rest of the map black."""
+
+
+@dataclass(frozen=True)
+class MapFigure:
+    """One map: its pictures, its scale and its words."""
+
+    key: str
+    title: str
+    tinted: str
+    raw: str
+    scale: Scale
+    what: str
+    shows: str
+    seconds: str
+
+
+@dataclass(frozen=True)
+class ClassChoice:
+    """A class whose occlusion map can be shown."""
+
+    place: int
+    label: str
+    percent: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class EvidenceSection:
+    """Both maps, the classes to choose from, the checks, and the numbers for the pointer."""
+
+    height: int
+    width: int
+    target: str
+    occlusion: MapFigure
+    saliency: MapFigure
+    classes: tuple[ClassChoice, ...]
+    checks: tuple[str, ...]
+    data: dict[str, Any]
+
+
+def build_evidence(explanation: Explanation) -> EvidenceSection:
+    """Pictures, words and numbers of the second section."""
+    occlusion, saliency = explanation.occlusion, explanation.saliency
+    height, width = explanation.seen.shape[:2]
+    target = explanation.target.label
+    place = explanation.occlusion_classes.index(explanation.target.index)
+    baseline = _baseline(explanation)
+    limits = limits_of(saliency.values[0], signed=False, percentile=SALIENCY_PERCENTILE)
+    top = float(np.nanmax(saliency.values[0], initial=0.0))
+    beyond = f"The {100 - SALIENCY_PERCENTILE:g} % of pixels above the scale share its last color; the largest is {format_value(top)}."
+    return EvidenceSection(
+        height=height,
+        width=width,
+        target=target,
+        occlusion=_figure(
+            explanation.seen,
+            occlusion,
+            title="Occlusion",
+            limits=limits_of(occlusion.values[0], signed=occlusion.signed),
+            what=_occlusion_words(explanation),
+            shows="Red: hiding this place costs the answer probability. Blue: hiding it adds some. What a patch this size "
+            "cannot cover, or what another place can stand in for, does not show; and the patch is itself a strange "
+            "thing to see.",
+        ),
+        saliency=_figure(
+            explanation.seen,
+            saliency,
+            title="Saliency",
+            limits=limits,
+            note=beyond if top > limits[1] else "",
+            what=f"Size of the gradient of the logit of “{target}” at each pixel, the largest over the color channels; "
+            "one backward pass.",
+            shows="Where a very small change would move the score most: grainy by nature, drawn to edges, and blind to "
+            "whether the change would help or hurt.",
+        ),
+        classes=tuple(
+            ClassChoice(number, label, format_percent(float(baseline[number])), number == place)
+            for number, label in enumerate(explanation.occlusion_labels)
+        ),
+        checks=_checks(explanation, baseline),
+        data={
+            "height": height,
+            "width": width,
+            "score": str(occlusion.parameters.get("score", "probability")),
+            "labels": list(explanation.occlusion_labels),
+            "place": place,
+            "baseline": [float(v) for v in baseline],
+            "window": [int(n) for n in occlusion.parameters["window"]],
+            "stride": [int(n) for n in occlusion.parameters["stride"]],
+            "fill": patch_color(explanation),
+            "grid": None if occlusion.grid is None else pack(occlusion.grid[0]),
+            "signed": occlusion.signed,
+            "occlusion": pack(occlusion.values[0]),
+            "saliency": pack(saliency.values[0]),
+            "limits": {"occlusion": list(limits_of(occlusion.values[0], signed=occlusion.signed)),
+                       "saliency": list(limits)},
+        },
+    )
+
+
+def window_corners(count: int, stride: int) -> list[int]:
+    """First pixels of the windows along one side."""
+    return [stride * i for i in range(count)]
+
+
+def patch_color(explanation: Explanation) -> list[int]:
+    """RGB bytes of the blank patch as it would look in the photo."""
+    fill = explanation.occlusion.parameters.get("fill")
+    preprocessing = explanation.preprocessing
+    if isinstance(fill, int | float):
+        color = [float(fill)] * 3
+    elif isinstance(fill, list | tuple):
+        color = [float(part) for part in fill]
+    else:  # the mean color, in the order and on the scale of the network's channels
+        color = [float(part) / preprocessing.scale for part in preprocessing.mean]
+        color = color[::-1] if preprocessing.channels == "BGR" else color
+    color = color * 3 if len(color) == 1 else color
+    return [int(np.clip(np.rint(255 * part), 0, 255)) for part in color[:3]]
+
+
+def _figure(
+    seen: NDArray[np.uint8],
+    heatmap: Heatmap,
+    *,
+    title: str,
+    limits: tuple[float, float],
+    what: str,
+    shows: str,
+    note: str = "",
+) -> MapFigure:
+    values = heatmap.values[0]
+    colormap = SIGNED if heatmap.signed else UNSIGNED
+    tinted = overlay(seen, values, colormap=colormap, limits=limits)
+    small = tinted.shape[0] * tinted.shape[1] <= LOSSLESS_PIXELS
+    return MapFigure(
+        key=heatmap.method,
+        title=title,
+        tinted=png_uri(tinted) if small else jpeg_uri(tinted, quality=90),
+        raw=png_uri(colorize(values, colormap=colormap, limits=limits)),
+        scale=build_scale(colormap, limits, unit=heatmap.unit, note=note),
+        what=what,
+        shows=shows,
+        seconds=format_seconds(heatmap.seconds),
+    )
+
+
+def _occlusion_words(explanation: Explanation) -> str:
+    parameters = explanation.occlusion.parameters
+    height, width = parameters["window"]
+    down, across = parameters["stride"]
+    rows, columns = parameters["windows"]
+    fill = "the network's mean color" if isinstance(parameters.get("fill"), str) else "a fixed color"
+    step = f"{down}\u00a0px" if down == across else f"{down} and {across}\u00a0px"
+    score = parameters.get("score", "probability")
+    return (
+        f"A patch of {height}\u00a0×\u00a0{width}\u00a0px in {fill} stands at {rows * columns:,} places, {step} apart. Each pixel "
+        f"shows how much the {score} of the class falls, on average over the patches that cover it."
+    )
+
+
+def _baseline(explanation: Explanation) -> NDArray[np.float64]:
+    if explanation.occlusion.baseline is not None:
+        return np.asarray(explanation.occlusion.baseline[0], np.float64)
+    known = {answer.index: answer.probability for answer in (*explanation.answers, explanation.target)}
+    return np.array([known[index] for index in explanation.occlusion_classes])
+
+
+def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[str, ...]:
+    """What can be told from the data about how far to trust the maps."""
+    occlusion = explanation.occlusion
+    if occlusion.grid is None:
+        return ()
+    grid = occlusion.grid[0].astype(np.float64)  # gh gw k
+    place = explanation.occlusion_classes.index(explanation.target.index)
+    score = grid[..., place]
+    height, width = (int(n) for n in occlusion.parameters["window"])
+    down, across = (int(n) for n in occlusion.parameters["stride"])
+    y, x = (int(n) for n in np.unravel_index(int(score.argmin()), score.shape))
+    probability = occlusion.parameters.get("score", "probability") == "probability"
+    say = format_percent if probability else format_value
+    words = [
+        f"The costliest patch, at row {y * down} and column {x * across}, takes “{explanation.target.label}” from "
+        f"{say(float(baseline[place]))} to {say(float(score[y, x]))}."
+    ]
+    if baseline[place] >= baseline.max():
+        lost = int((grid.max(axis=-1) > score).sum())
+        words.append(
+            f"One patch alone changes the answer at {lost:,} of {score.size:,} places."
+            if lost
+            else f"No single patch of this size changes the answer, at any of {score.size:,} places."
+        )
+    agreement = _rank_correlation(
+        (baseline[place] - score).ravel(),
+        _window_means(explanation.saliency.values[0], score.shape, (height, width), (down, across)).ravel(),
+    )
+    if agreement is not None:
+        words.append(
+            f"The two maps agree with a rank correlation of {agreement:.2f}".replace("-", "−")
+            + " over these places (1 is the same order, 0 is chance)."
+        )
+    return tuple(words)
+
+
+def _window_means(
+    values: NDArray[Any], grid: tuple[int, ...], window: tuple[int, int], stride: tuple[int, int]
+) -> NDArray[np.float64]:
+    means = np.empty(grid[:2])
+    for i in range(grid[0]):
+        for j in range(grid[1]):
+            top, left = i * stride[0], j * stride[1]
+            means[i, j] = values[top : top + window[0], left : left + window[1]].mean()
+    return means
+
+
+def _rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
+    """Spearman's coefficient; None where one side has no order."""
+    if a.size < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    ranks = []
+    for values in (a, b):
+        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        last = counts.cumsum()
+        ranks.append((last - (counts - 1) / 2.0)[inverse])  # ties share their mean rank
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

@@ -1,0 +1,94 @@
+"""The page: one HTML file with everything inside, drawn from an `Explanation` and nothing else.
+
+The file opens from disk without a network: pictures, style and script are inside, and its own content security policy
+forbids every request. Labels and file names are a stranger's words: Jinja escapes them, and in the JSON for the script
+every `<` is written as an escape, so that no text can end the script element.
+"""
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from striate import __version__
+from striate.draw import SIGNED, UNSIGNED, colormap_table
+from striate.draw.overlay import LIGHTNESS, SHARE
+from striate.insight import Explanation
+from striate.report.answer import build_answer
+from striate.report.embed import jpeg_uri
+from striate.report.evidence import build_evidence
+from striate.report.kernel_tiles import build_kernels
+from striate.report.layers import build_network
+from striate.report.provenance import build_provenance
+from striate.report.units import build_units
+from striate.report.view import build_view
+
+__all__ = ["build_report", "embed_json"]
+
+SCRIPTS = ("decode.js", "evidence.js", "units.js", "page.js")
+
+
+def build_report(explanation: Explanation) -> str:
+    """One self-contained HTML page.
+
+    Args:
+        explanation: What was found; a fresh one or `Explanation.load(folder)`.
+
+    Returns:
+        The text of the file.
+    """
+    evidence = build_evidence(explanation)
+    stages = build_units(explanation)
+    data = {
+        "evidence": evidence.data,
+        "stages": [stage.data for stage in stages],
+        "colormaps": {name: colormap_table(name).ravel().tolist() for name in (UNSIGNED, SIGNED)},
+        "overlay": {"lightness": list(LIGHTNESS), "share": SHARE},
+    }
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            version=__version__,
+            network=explanation.network,
+            answer=build_answer(explanation),
+            evidence=evidence,
+            view=build_view(explanation),
+            kernels=build_kernels(explanation),
+            stages=stages,
+            layers=build_network(explanation),
+            provenance=build_provenance(explanation),
+            thumbnail=jpeg_uri(explanation.seen, quality=80),
+            style=Markup(_web("report.css")),  # noqa: S704  # the package's own files
+            script=Markup("\n".join(_web(name) for name in SCRIPTS)),  # noqa: S704
+            data=embed_json(data),
+        )
+    )
+
+
+def embed_json(value: Any) -> Markup:
+    """JSON that can stand inside a script element, whatever text it holds.
+
+    >>> str(embed_json({"label": "</script>"}))
+    '{"label":"\\\\u003c/script>"}'
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # escaped in this line
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_web),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _web(name: str) -> str:
+    return files("striate.report").joinpath("web", name).read_text(encoding="utf-8")

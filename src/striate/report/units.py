@@ -1,0 +1,124 @@
+"""Unit cards: one channel of a layer, with its address, its map, its numbers and the patch of photo that it sees."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from striate.draw import SIGNED, UNSIGNED, colorize, limits_of
+from striate.insight import Explanation, StageActivations
+from striate.probe import LayerRow
+from striate.report.embed import pack, png_uri
+from striate.report.numbers import format_shape, format_value
+from striate.report.scale import Scale, build_scale
+
+__all__ = ["StageUnits", "UnitCard", "build_units"]
+
+MOST_VALUES = 600_000
+"""Numbers of one stage that a page carries; beyond it fewer channels are shown, and the page says so."""
+EXACT_VALUES = 150_000
+"""Up to here they are kept in 16 bits, beyond it in 8."""
+
+
+@dataclass(frozen=True)
+class UnitCard:
+    """One channel: the atom of this report and of the studio."""
+
+    stage: int
+    number: int
+    address: str
+    picture: str
+    height: int
+    width: int
+    strongest: str
+    at: str
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class StageUnits:
+    """The strongest channels of one stage."""
+
+    number: int
+    name: str
+    address: str
+    shape: str
+    field: str
+    cards: tuple[UnitCard, ...]
+    scale: Scale
+    silent: str
+    data: dict[str, Any]
+
+
+def build_units(explanation: Explanation) -> tuple[StageUnits, ...]:
+    """Cards, scales, words and numbers of the fifth section, one entry a stage."""
+    return tuple(
+        _stage(number, stage, explanation.summary.row(stage.address))
+        for number, stage in enumerate(explanation.activations)
+    )
+
+
+def _stage(number: int, stage: StageActivations, row: LayerRow | None) -> StageUnits:
+    count, height, width = stage.maps.shape
+    count = min(count, max(4, MOST_VALUES // (height * width)))
+    maps = np.asarray(stage.maps[:count], np.float64)
+    signed = stage.minimum < 0.0
+    colormap = SIGNED if signed else UNSIGNED
+    limits = limits_of(np.array([stage.minimum, stage.maximum]), signed=signed)
+    cards = []
+    for place, (channel, values) in enumerate(zip(stage.channels[:count], maps, strict=True)):
+        y, x = (int(n) for n in np.unravel_index(int(np.nanargmax(values)), values.shape))
+        cards.append(
+            UnitCard(
+                stage=number,
+                number=place,
+                address=f"{stage.address}:{channel}",
+                picture=png_uri(colorize(values, colormap=colormap, limits=limits)),
+                height=height,
+                width=width,
+                strongest=format_value(float(values[y, x])),
+                at=f"{y},{x}",
+                quiet=float(values.max()) <= 0.0,
+            )
+        )
+    channels = stage.shape[0]
+    return StageUnits(
+        number=number,
+        name=stage.stage,
+        address=stage.address,
+        shape=format_shape(stage.shape),
+        field=_field_words(row),
+        cards=tuple(cards),
+        scale=build_scale(colormap, limits, unit="activation"),
+        silent=f"{stage.silent} of {channels} channels are nowhere above 0" if stage.silent else
+        f"all {channels} channels are above 0 somewhere",
+        data={
+            "address": stage.address,
+            "channels": list(stage.channels[:count]),
+            "maps": pack(maps, bits=16 if maps.size <= EXACT_VALUES else 8),
+            "colormap": colormap,
+            "limits": list(limits),
+            "field": _field_data(row),
+        },
+    )
+
+
+def _field_words(row: LayerRow | None) -> str:
+    field = None if row is None else row.field
+    if field is None:
+        return "receptive field not known"
+    size, stride = format_shape(field.size), float(field.stride[0])
+    words = f"each unit sees {size}\u00a0px, the next one {stride:g}\u00a0px on"
+    return words + ", and through gates the whole picture" if field.whole else words
+
+
+def _field_data(row: LayerRow | None) -> dict[str, Any] | None:
+    field = None if row is None else row.field
+    if field is None or len(field.size) != 2:
+        return None
+    return {
+        "size": list(field.size),
+        "stride": [float(n) for n in field.stride],
+        "start": [float(n) for n in field.start],
+        "whole": field.whole,
+    }
