@@ -1,0 +1,8 @@
+"""The tests, in the folders of what they test; `check_types` is the type checker that `conftest` puts around Striate."""
+
+from beartype import BeartypeConf, beartype
+
+__all__ = ["check_types"]
+
+# PEP 484: an int will do where a float is wanted.
+check_types = beartype(conf=BeartypeConf(is_pep484_tower=True))
