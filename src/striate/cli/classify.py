@@ -47,19 +47,29 @@ def classify(
     photos, failed = _photos(files)
     for message in failed.values():
         print_note(message)
+    results: list[dict[str, Any]] = [{"file": str(path), "error": message} for path, message in failed.items()]
+    if photos:
+        results += _classify(photos, network, top=top, batch_size=batch_size, max_megapixels=max_megapixels, quiet=json)
+    return _finish(results, network=network, top=top, json=json)
+
+
+def _classify(
+    photos: list[Path], network: str, *, top: int, batch_size: int, max_megapixels: float, quiet: bool
+) -> list[dict[str, Any]]:
+    """Classify batch by batch, print every photo's outcome, and return them as they go into the JSON document."""
     from striate.models import load  # imports torch
 
-    results: list[dict[str, Any]] = [{"file": str(path), "error": message} for path, message in failed.items()]
+    results = []
     with ProgressLine() as progress:
         progress.update("loading the network", 0, None)
-        loaded = load(network)
+        loaded = load(network, progress=lambda name, done, total: progress.update(f"fetching {name}", done, total))
         for start in range(0, len(photos), batch_size):
             progress.update("classifying", start, len(photos))
             batch = photos[start : start + batch_size]
             outcomes = list(_classify_batch(loaded, batch, top=top, max_megapixels=max_megapixels))
             with progress.aside():
-                results += [_note(path, outcome, quiet=json) for path, outcome in outcomes]
-    return _finish(results, network=loaded.name, top=top, json=json)
+                results += [_note(path, outcome, quiet=quiet) for path, outcome in outcomes]
+    return results
 
 
 def _photos(paths: list[Path]) -> tuple[list[Path], dict[Path, str]]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -123,7 +123,7 @@ class ProgressLine:
         )
         self._task = self._bar.add_task("", total=None, visible=False)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ProgressLine":
         if self._console.is_terminal:
             self._bar.start()
         return self

@@ -126,20 +126,16 @@ def _can_write(folder: Path) -> bool:
 
 def _weights() -> list[dict[str, Any]]:
     """The default weights of every architecture and whatever else is on this machine, verified by hash."""
-    from striate.errors import WeightsError
     from striate.weights import list_records, locate
     from striate.weights.cache import places
 
     report = []
     for record in list_records():
-        if not any(places(record, origin) for origin in record.origins):
-            continue
-        try:
+        if any(places(record, origin) for origin in record.origins):
             path = locate(record)
-            state = "verified" if path is not None else "damaged"
-        except WeightsError as error:
-            path, state = None, str(error)
-        report.append({"name": record.name, "state": state, "path": None if path is None else str(path)})
+            report.append(
+                {"name": record.name, "verified": path is not None, "path": None if path is None else str(path)}
+            )
     return report
 
 
@@ -193,7 +189,10 @@ def _show(report: dict[str, Any]) -> None:
         for place in report["places"]
     ]
     _section("Places", rows)
-    found = [[weights["name"], weights["state"], weights["path"] or ""] for weights in report["weights"]]
+    found = [
+        [w["name"], "verified" if w["verified"] else "damaged", w["path"] or f"striate weights verify {w['name']}"]
+        for w in report["weights"]
+    ]
     _section("Weights on this machine", found or [["none", "striate weights fetch NAME", ""]])
     here = report["environment"]
     rows = [["network", "forbidden by STRIATE_OFFLINE" if here["offline"] else "used only to fetch weights"]]

@@ -81,7 +81,7 @@ def describe(error: BaseException, *, verbs: Iterable[str] = ()) -> str:
     if exit_code(error) is Exit.USER_ERROR:
         if isinstance(error, OSError):
             return f"'{error.filename}': {(error.strerror or str(error)).lower()}."
-        return " ".join(str(error).split())
+        return str(error).strip()
     return (
         f"A fault of Striate, not of yours: {type(error).__name__}: {' '.join(str(error).split())} "
         "Run it again with --debug for the traceback, and report that with the output of 'striate doctor'."
