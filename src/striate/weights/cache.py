@@ -3,7 +3,6 @@
 import os
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -38,8 +37,7 @@ def places(record: WeightRecord, origin: Origin) -> list[Path]:
     found = [cache_path(record, origin.file)]
     match origin:
         case Embedded():
-            with as_file(files("striate.weights").joinpath("embedded", origin.file.name)) as path:
-                found = [path]
+            found = [Path(__file__).with_name("embedded") / origin.file.name]
         case Package():
             with suppress(PackageNotFoundError):
                 if origin.installed is not None:

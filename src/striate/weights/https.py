@@ -13,6 +13,7 @@ from striate.errors import WeightsError
 __all__ = ["CutError", "Response", "Web", "plain"]
 
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_REDIRECTS = {301, 302, 303, 307, 308}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -83,6 +84,8 @@ class Web:
             error.close()
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 return None
+            if error.code in _REDIRECTS:  # urllib itself refuses some schemes with this
+                raise WeightsError(f"{url} redirects away from https ({error.reason}).") from error
             if error.code in _AGAIN:
                 raise CutError(f"the server answered {error.code} {error.reason}") from error
             raise WeightsError(f"{url} answered {error.code} {error.reason}.") from error
