@@ -96,8 +96,9 @@ def _trust(explanation: Explanation) -> str:
         scores = explanation.weights.get(key) or {}
         top1 = next((scores[name] for name in ("top1", "imagenet1k_top1", "accuracy") if name in scores), None)
         if top1 is not None:
+            kind = "ImageNet's validation photos" if "in1k" in str(explanation.weights.get("name")) else "its test pictures"
             share = float(top1) / 100.0 if float(top1) > 1.0 else float(top1)
-            words.insert(0, f"On pictures of its own kind its first answer is right {100 * share:.1f} % of the time ({how}).")
+            words.insert(0, f"On {kind} its first answer is right {100 * share:.1f}\u00a0% of the time ({how}).")
             break
     if explanation.answers[0].probability < 0.5:
         words.insert(0, "No class has more than half of the probability: read the answer as a guess.")

@@ -20,6 +20,8 @@ PICTURE = 132.0
 LANE_GAP = 4.0
 BAR_GAP = 3.0
 STAGE_GAP = 20.0
+VERDICT = 116.0
+"""Room for the answer at the end."""
 STAGE_MIN = 84.0
 JOIN = 5.0
 SHARE = 72.0
@@ -74,6 +76,7 @@ class Diagram:
     axis: float
     baseline: float
     picture: float
+    end: float
     stages: tuple[StageDrawing, ...]
     links: tuple[Arc, ...]
 
@@ -118,7 +121,8 @@ def draw_network(summary: Summary) -> Diagram:
     links.append(Arc(f"M{end:.1f} {above:.1f}H{x - 8:.1f}"))
     baseline = above + below
     return Diagram(
-        width=round(x + 4, 1),
+        width=round(x + VERDICT, 1),
+        end=round(x, 1),
         height=round(baseline + 92, 1),
         axis=round(above, 1),
         baseline=round(baseline, 1),
@@ -225,7 +229,7 @@ def _unit(summary: Summary, graphs: list[Graph]) -> float:
                 widest[node.column] = max(widest.get(node.column, 0.0), _channels(summary.rows[node.row]))
         total += sum(widest.values())
         gaps += STAGE_GAP + BAR_GAP * graph.columns + JOIN * (graph.columns - 1 - len(widest))
-    return min(max((WIDTH - PICTURE - gaps) / max(total, 1.0), 0.6), 3.0)
+    return min(max((WIDTH - PICTURE - VERDICT - gaps) / max(total, 1.0), 0.6), 3.0)
 
 
 def _channels(row: LayerRow) -> float:

@@ -27,6 +27,8 @@ class MapFigure:
     tinted: str
     raw: str
     scale: Scale
+    largest: str
+    at: tuple[int, int]
     what: str
     shows: str
     seconds: str
@@ -150,12 +152,15 @@ def _figure(
     colormap = SIGNED if heatmap.signed else UNSIGNED
     tinted = overlay(seen, values, colormap=colormap, limits=limits)
     small = tinted.shape[0] * tinted.shape[1] <= LOSSLESS_PIXELS
+    y, x = (int(n) for n in np.unravel_index(int(np.nanargmax(values)), values.shape))
     return MapFigure(
         key=heatmap.method,
         title=title,
         tinted=png_uri(tinted) if small else jpeg_uri(tinted, quality=90),
         raw=png_uri(colorize(values, colormap=colormap, limits=limits)),
         scale=build_scale(colormap, limits, unit=heatmap.unit, note=note),
+        largest=format_value(float(values[y, x])),
+        at=(y, x),
         what=what,
         shows=shows,
         seconds=format_seconds(heatmap.seconds),

@@ -26,13 +26,19 @@ class UnitCard:
 
     stage: int
     number: int
-    address: str
+    layer: str
+    channel: int
     picture: str
     height: int
     width: int
     strongest: str
     at: str
     quiet: bool
+
+    @property
+    def address(self) -> str:
+        """As everywhere: `layer:channel`."""
+        return f"{self.layer}:{self.channel}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,8 @@ def _stage(number: int, stage: StageActivations, row: LayerRow | None) -> StageU
             UnitCard(
                 stage=number,
                 number=place,
-                address=f"{stage.address}:{channel}",
+                layer=stage.address,
+                channel=channel,
                 picture=png_uri(colorize(values, colormap=colormap, limits=limits)),
                 height=height,
                 width=width,

@@ -28,6 +28,8 @@ class ViewSection:
     steps: tuple[str, ...]
     sentence: str
     lost: str
+    photo_ratio: float
+    seen_ratio: float
 
 
 def build_view(explanation: Explanation) -> ViewSection:
@@ -56,6 +58,8 @@ def build_view(explanation: Explanation) -> ViewSection:
         steps=_steps(explanation),
         sentence=explanation.preprocessing.describe(),
         lost=lost,
+        photo_ratio=_ratio(frame[2] - frame[0], frame[3] - frame[1]),
+        seen_ratio=_ratio(width, height),
     )
 
 
@@ -76,6 +80,11 @@ def _steps(explanation: Explanation) -> tuple[str, ...]:
     steps.append(f"Order the channels {CHANNEL_NAMES[preprocessing.channels]}, values from 0 to {preprocessing.scale:g}.")
     steps.append(f"Subtract {_list(preprocessing.mean)}, divide by {_list(preprocessing.std)}.")
     return tuple(steps)
+
+
+def _ratio(width: float, height: float) -> float:
+    """Width over height, so that two pictures side by side get one height; bounded, so that both can be seen."""
+    return round(min(max(width / height, 0.4), 2.5), 3)
 
 
 def _list(values: tuple[float, ...]) -> str:

@@ -43,8 +43,10 @@ async function startEvidence(data, page) {
       Object.values(plates).forEach((p) => p.querySelector(".marks").replaceChildren());
       Object.values(scales).forEach((s) => point(s, [0, 1], null));
       write(readouts.patch, rest.patch);
-      write(readouts.occlusion, "");
-      write(readouts.saliency, "");
+      for (const key of ["occlusion", "saliency"]) {
+        const { x, y } = strongest(key);
+        write(readouts[key], "Largest: ", [number(maps[key].values[y * width + x])], ` at row ${y}, column ${x}.`);
+      }
       when.textContent = "without a patch";
       showBars((k) => data.baseline[k]);
       return;
@@ -79,9 +81,8 @@ async function startEvidence(data, page) {
 
   /** The place that the class needs most. */
   function strongest(/** @type {string} */ key) {
-    const values = maps[key === "saliency" ? "saliency" : "occlusion"].values;
-    let best = 0;
-    values.forEach((v, i) => (best = v > values[best] ? i : best));
+    const { values } = maps[key === "saliency" ? key : "occlusion"];
+    const best = values.reduce((top, v, i) => (v > values[top] ? i : top), 0);
     return { x: best % width, y: Math.floor(best / width) };
   }
 
