@@ -13,7 +13,7 @@ __all__ = ["grid"]
 
 
 def grid(
-    images: Sequence[NDArray[np.uint8]],
+    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
     *,
     columns: int | None = None,
     gap: int = 1,
