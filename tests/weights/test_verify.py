@@ -49,7 +49,7 @@ def test_another_length_is_found(path: Path) -> None:
 def test_where_only_a_prefix_is_published_the_noted_hash_counts_too(path: Path) -> None:
     file = file_of(CONTENT, prefix=True)
     assert check_file(path, file, noted=DIGEST) == DIGEST
-    with pytest.raises(WeightsError, match="has changed since it was fetched"):
+    with pytest.raises(WeightsError, match="is not what was to be fetched"):
         check_file(path, file, noted=DIGEST[:8] + "0" * 56)
 
 

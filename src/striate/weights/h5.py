@@ -33,6 +33,8 @@ def read_h5(path: Path) -> State:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(take)
-    except OSError as error:
+    except WeightsError:
+        raise
+    except Exception as error:  # HDF5 reports damage in many ways
         raise WeightsError(f"{path} is damaged: {error}.") from error
     return state

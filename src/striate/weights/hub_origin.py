@@ -41,9 +41,7 @@ def fetch_from_hub(
     try:
         address = hf_hub_url(origin.repo, origin.path, revision=origin.revision, endpoint=endpoint)
         told = get_hf_file_metadata(address, endpoint=endpoint)
-        path = Path(
-            hf_hub_download(origin.repo, origin.path, revision=told.commit_hash or origin.revision, endpoint=endpoint)
-        )
+        path = Path(hf_hub_download(origin.repo, origin.path, revision=origin.revision, endpoint=endpoint))
     except Exception as error:  # the client's own errors, its HTTP library's and the system's
         first = str(error).strip().splitlines()
         raise WeightsError(f"{origin.repo}: {first[0] if first else type(error).__name__}") from error

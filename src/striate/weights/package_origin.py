@@ -183,7 +183,9 @@ def read_member(archive: Path, member: str, out: Path, *, size_bytes: int) -> No
                     if count > _MOST_MEMBERS:
                         break
                 raise WeightsError(f"{archive.name} has no file {member}.")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError) as error:
+    except WeightsError:
+        raise
+    except Exception as error:  # zlib's errors, names that are no text, passwords, …
         raise WeightsError(f"{archive.name} is damaged: {error}.") from error
 
 

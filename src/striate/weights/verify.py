@@ -48,7 +48,7 @@ def check_file(path: Path, file: WeightFile, *, noted: str | None = None) -> str
     if fits is False:
         raise WeightsError(f"{path} is damaged or another file: its SHA-256 is {digest}, expected {file.hash_text}.")
     if noted is not None and digest != noted:
-        raise WeightsError(f"{path} has changed since it was fetched: its SHA-256 is {digest}, noted was {noted}.")
+        raise WeightsError(f"{path} is not what was to be fetched: its SHA-256 is {digest}, noted was {noted}.")
     if fits is None and noted is None:
         raise WeightsError(f"{path} cannot be verified: no SHA-256 is published for it and none was noted.")
     return digest
