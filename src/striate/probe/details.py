@@ -6,7 +6,7 @@ __all__ = ["describe"]
 
 
 def describe(module: nn.Module) -> str:
-    """The settings of one layer in words; empty for a container or an unknown kind.
+    """The settings of one layer in words; empty for a container.
 
     >>> describe(nn.Conv2d(64, 128, 3, stride=2, padding=1, groups=2))
     '3×3, 64 → 128, stride 2, padding 1, groups 2'
@@ -40,7 +40,8 @@ def describe(module: nn.Module) -> str:
         return f"n {module.size}, k {module.k:g}, α {module.alpha:g}, β {module.beta:g}"
     if isinstance(module, nn.Dropout):
         return f"p {module.p:g}"
-    return ""
+    # A layer of somebody's own says what it likes to be known by; a container has its rows.
+    return "" if next(module.children(), None) is not None else module.extra_repr()
 
 
 def _window(size: object) -> str:
