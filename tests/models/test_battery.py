@@ -45,7 +45,7 @@ def test_counts_are_the_published_ones(name: str) -> None:
     assert table.parameters == sum(p.numel() for p in net.parameters()) == entry.parameters
     assert table.macs == entry.macs
     if entry.published_gmacs is not None:
-        assert entry.macs / 1e9 == pytest.approx(entry.published_gmacs, rel=0.01)
+        assert entry.macs / 1e9 == pytest.approx(entry.published_gmacs, rel=0.02)  # papers print two digits
     assert sum(row.macs for row in table.rows) == table.macs
     assert sum(stage.macs for stage in table.stages) == table.macs
 
