@@ -1,4 +1,4 @@
-"""The tests, in the folders of what they test; `check_types` is the type checker that `conftest` puts around Striate."""
+"""The tests, in the folders of what they test; `check_types` is what `conftest` puts around Striate's functions."""
 
 from beartype import BeartypeConf, beartype
 

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
+DEFAULT_NETWORK = "efficientnet_lite0"
+
 
 def explain(
     photo: Annotated[Path | None, Parameter(show_default=False)] = None,
     /,
     *,
-    network: str = "efficientnet_lite0",
+    network: str = DEFAULT_NETWORK,
     target: str | None = None,
     out: Annotated[Path | None, Parameter(show_default=lambda _: "striate-out/PHOTO-NETWORK")] = None,
     top: int = 5,
@@ -114,7 +116,8 @@ def _next_command(result: Any, photo: Path, network: str) -> str:
     other = next((a.index for a in result.answers if a.index != result.target.index), None)
     if other is None:
         return shlex.join(["striate", "inspect", network])
-    return shlex.join(["striate", "explain", str(photo), "--network", network, "--target", str(other)])
+    named = [] if network == DEFAULT_NETWORK else ["--network", network]
+    return shlex.join(["striate", "explain", str(photo), *named, "--target", str(other)])
 
 
 def _rebuild(folder: Path, *, json: bool) -> int:

@@ -1,0 +1,55 @@
+"""The layer table on the terminal."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from striate.models import find_entry
+
+
+def test_totals_are_the_catalogues(run_cli: Callable[..., Any]) -> None:
+    document = run_cli("inspect", "resnet18", "--json").json
+    entry = find_entry("resnet18")
+    assert document["parameters"] == entry.parameters
+    assert document["macs"] == entry.macs
+    assert document["input_size"] == [1, 3, 224, 224]
+    addresses = [row["address"] for row in document["rows"]]
+    assert addresses[0] == "conv1"
+    assert addresses[-1] == "fc"
+
+
+def test_the_table(run_cli: Callable[..., Any]) -> None:
+    result = run_cli("inspect", "resnet18.tv_in1k", "--depth", "1")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert lines[0] == "resnet18: 11.7 M parameters, 1.81 GMACs at 3×224×224."
+    assert lines[1].split() == ["layer", "kind", "output", "parameters", "MACs", "field", "stride"]
+    conv1 = next(line for line in lines if line.startswith("conv1 "))
+    assert conv1.split() == ["conv1", "Conv2d", "64×112×112", "9,408", "118,013,952", "7×7", "2"]
+    total = next(line for line in lines if line.startswith("total"))
+    assert total.split() == ["total", "11,689,512", "1,814,073,344"]
+    assert not any("layer1.0" in line for line in lines)
+    shares = [int(line.split()[-2]) for line in lines if line.endswith(" %")]
+    assert abs(sum(shares) - 100) <= len(shares)
+
+
+@pytest.mark.parametrize(("text", "size"), [("320x480", [320, 480]), ("256", [256, 256]), ("64×96", [64, 96])])
+def test_input_sizes(text: str, size: list[int], run_cli: Callable[..., Any]) -> None:
+    assert run_cli("inspect", "squeezenet1_1", "--input-size", text, "--json").json["input_size"] == [1, 3, *size]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--input-size", "big"], "--input-size must be HEIGHTxWIDTH in pixels, such as 320x480, got 'big'."),
+        (["--input-size", "0x5"], "got '0x5'"),
+        (["--input-size", "3x224x224"], "got '3x224x224'"),
+        (["--input-size", "8"], "--input-size must be at least 17x17 for squeezenet1_1, got 8x8."),
+        (["--depth", "0"], "--depth must be at least 1, got 0."),
+    ],
+)
+def test_refusals(words: list[str], message: str, run_cli: Callable[..., Any]) -> None:
+    result = run_cli("inspect", "squeezenet1_1", *words)
+    assert result.code == 2
+    assert message in result.err
