@@ -17,7 +17,7 @@ RECORDS = list_records()
 def test_every_record_is_whole(record) -> None:
     assert record.license
     assert record.variant
-    assert record.source.startswith("https://")
+    assert "https://" in record.source or record.source.startswith("the package")
     assert isinstance(record.preprocessing, Preprocessing)
     assert record.num_classes == (len(Labels.load(record.labels)) if record.labels else 0)
     for origin in record.origins:
@@ -41,6 +41,15 @@ def test_names_are_unique_and_each_architecture_has_one_default() -> None:
         assert records[0].default
         tags = [word.lower() for record in records for word in (record.tag, *record.aliases)]
         assert len(tags) == len(set(tags))
+
+
+def test_the_catalogue_knows_every_network_and_its_default_weights() -> None:
+    from striate.models.catalogue import catalogue
+
+    entries = catalogue()
+    assert {record.architecture for record in RECORDS} <= set(entries)
+    defaults = {record.architecture: record.tag for record in RECORDS if record.default}
+    assert {name: entries[name].default_weights for name in defaults} == defaults
 
 
 def test_networks_are_in_natural_order() -> None:

@@ -103,7 +103,14 @@ def test_metadata_tells_twins_apart(name: str) -> None:
 def test_a_known_hash_tells_twins_apart() -> None:
     twins = [blueprint("resnet50"), blueprint("resnet50_v1")]
     file = loaded(state(), record="resnet50.tv_in1k")
-    found = identify(file, lambda: twins)
+    asked: list[list[str] | None] = []
+
+    def catalogue(names: list[str] | None) -> list[Blueprint]:
+        asked.append(names)
+        return twins
+
+    found = identify(file, catalogue)
+    assert asked == [["resnet50"]]  # the others are not even built
     assert (found.architecture, found.evidence) == ("resnet50", "known hash")
     assert found.preprocessing == find_record("resnet50.tv_in1k").preprocessing
     assert found.labels == Labels.load("imagenet1k")

@@ -1,6 +1,6 @@
 """`striate weights list|where|fetch|verify|import`: the trained weights, where they lie, and whether they are right."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from striate.cli.errors import Exit
 from striate.errors import ConfigError, StriateError
 
 if TYPE_CHECKING:
-    from striate.weights import Blueprint, WeightRecord
+    from striate.weights import WeightRecord
 
 __all__ = ["app", "fetch", "import_", "list_", "verify", "where"]
 
@@ -208,16 +208,17 @@ def import_(
     """
     from striate.data import Labels
     from striate.models import find_entry
+    from striate.models.blueprints import blueprints
     from striate.weights import find_record, import_file, load_file
 
     entry = find_entry(variant)
     path = import_file(
         file,
-        blueprint=next(iter(_blueprints([entry.name]))),
+        blueprint=blueprints([entry.name])[0],
         preprocessing=find_record(preprocessing_from).preprocessing if preprocessing_from else None,
         labels=Labels.load(labels) if labels else None,
         out=out,
-        blueprints=_blueprints,
+        blueprints=blueprints,
     )
     metadata = load_file(path).metadata
     says = metadata.preprocessing.describe() if metadata and metadata.preprocessing else None
@@ -232,23 +233,6 @@ def import_(
     print_result(str(path))
     print_next(f"striate explain PHOTO --network {path}")
     return Exit.OK
-
-
-def _blueprints(names: Iterable[str] | None = None) -> "Iterable[Blueprint]":
-    """Names and shapes of the catalogue's networks, built without memory for their numbers."""
-    import torch
-
-    from striate.models import find_entry, list_models
-    from striate.models.build import build
-    from striate.weights import Blueprint
-
-    for name in names or list_models():
-        entry = find_entry(name)
-        with torch.device("meta"):
-            module = build(entry)
-        yield Blueprint.of(
-            name, module, variant=entry.variant, classifier=entry.classifier, first_conv=entry.first_conv
-        )
 
 
 def _lying(record: "WeightRecord") -> list[tuple[Path, Any]]:

@@ -69,7 +69,8 @@ def fit_state(
         raise WeightsError(
             f"The weights do not fit {blueprint.name}: {'; '.join(problems)}. {look_like(shapes, blueprints)}".rstrip()
         )
-    fitted: State = dict(own)  # counters of batch normalization that an old file lacks stay as they are
+    # Counters of batch normalization that an old file lacks begin at 0, and a dropped classifier stays as it is.
+    fitted: State = {key: tensor if key in state else torch.zeros_like(tensor) for key, tensor in own.items()}
     loaded, dropped, adapted = [], [], []
     for key, tensor in state.items():
         if tensor.is_floating_point() != own[key].is_floating_point():

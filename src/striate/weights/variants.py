@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from torch import Tensor, nn
 
 from striate.data import Labels, Preprocessing
-from striate.errors import WeightsError
+from striate.errors import UnknownNameError, WeightsError
 from striate.weights.files import LoadedWeights
 from striate.weights.record import WeightRecord
 from striate.weights.records import foreign_file
@@ -99,7 +99,8 @@ class Blueprint:
         return shape
 
 
-Blueprints: TypeAlias = Iterable[Blueprint] | Callable[[], Iterable[Blueprint]]
+# Networks to compare with, or a function that gives those of some names, or of the whole catalogue for None.
+Blueprints: TypeAlias = Iterable[Blueprint] | Callable[[list[str] | None], Iterable[Blueprint]]
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def identify(loaded: LoadedWeights, blueprints: Blueprints, *, wanted: str | Non
 
     Args:
         loaded: The file.
-        blueprints: The networks it may belong to, or a function that gives them.
+        blueprints: The networks it may belong to, or a function that gives them: it is asked for one name where the
+            file's metadata or its hash say which, which is a matter of milliseconds, and for all where nothing does.
         wanted: The network that the user named, if any.
 
     Raises:
@@ -141,15 +143,14 @@ def identify(loaded: LoadedWeights, blueprints: Blueprints, *, wanted: str | Non
         raise WeightsError(
             f"{loaded.path} is {foreign.file}, which must not be loaded as {foreign.fits}: {foreign.reason}."
         )
-    known = list(blueprints() if callable(blueprints) else blueprints)
     shapes = shapes_of(loaded.state)
     if loaded.metadata is not None:
         evidence: Literal["metadata", "known hash", "only fit"] = "metadata"
-        blueprint = _named(loaded.metadata.architecture, known, loaded)
+        blueprint = _named(loaded.metadata.architecture, blueprints, loaded)
     elif loaded.record is not None:
-        evidence, blueprint = "known hash", _named(loaded.record.architecture, known, loaded)
+        evidence, blueprint = "known hash", _named(loaded.record.architecture, blueprints, loaded)
     else:
-        evidence, blueprint = "only fit", _only_fit(loaded, shapes, known)
+        evidence, blueprint = "only fit", _only_fit(loaded, shapes, _all(blueprints))
     if wanted is not None and wanted != blueprint.name:
         raise WeightsError(
             f"{loaded.path} holds weights of {blueprint.name} ({_because(evidence)}), not of {wanted}"
@@ -172,7 +173,7 @@ def identify(loaded: LoadedWeights, blueprints: Blueprints, *, wanted: str | Non
 
 def look_like(shapes: Shapes, blueprints: Blueprints) -> str:
     """The networks whose tensors these are, or the nearest one and how it differs, as a sentence; may be empty."""
-    known = list(blueprints() if callable(blueprints) else blueprints)
+    known = _all(blueprints)
     fitting = [blueprint.name for blueprint in known if blueprint.fits(shapes)]
     if fitting:
         return f"These look like weights of {' or '.join(fitting)}."
@@ -188,11 +189,18 @@ def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def _named(name: str, known: list[Blueprint], loaded: LoadedWeights) -> Blueprint:
-    for blueprint in known:
-        if blueprint.name == name:
-            return blueprint
-    raise WeightsError(f"{loaded.path} holds weights of '{name}', a network that this version does not have.")
+def _all(blueprints: Blueprints) -> list[Blueprint]:
+    return list(blueprints(None) if callable(blueprints) else blueprints)
+
+
+def _named(name: str, blueprints: Blueprints, loaded: LoadedWeights) -> Blueprint:
+    try:
+        known = blueprints([name]) if callable(blueprints) else blueprints
+        return next(blueprint for blueprint in known if blueprint.name == name)
+    except (UnknownNameError, StopIteration):
+        raise WeightsError(
+            f"{loaded.path} holds weights of '{name}', a network that this version does not have."
+        ) from None
 
 
 def _only_fit(loaded: LoadedWeights, shapes: Shapes, known: list[Blueprint]) -> Blueprint:
