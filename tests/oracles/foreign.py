@@ -1,13 +1,14 @@
 """torchvision and timm as oracles, also beside a torch for which torchvision was not built.
 
-torchvision's compiled operators are bound to one exact build of torch. Beside any other, `import torchvision` fails with
-`operator torchvision::nms does not exist`, although its networks, transforms and tables are plain Python. Declaring the
-two operators that it registers fake versions for is enough to import those; calling the operators would still fail,
-which no test does.
+torchvision's compiled operators are bound to one exact build of torch. Beside any other, `import torchvision` fails
+with `operator torchvision::nms does not exist`, although its networks, transforms and tables are plain Python.
+Declaring two operators by name is enough to import those; calling the operators would still fail, which no test does.
+Beside the torch that it was built for, torchvision is imported as it is: a second declaration would be refused.
 """
 
 import importlib
 import importlib.util
+import sys
 from types import ModuleType
 
 import pytest
@@ -18,23 +19,25 @@ __all__ = ["load_timm", "load_torchvision"]
 # Alive as long as the process: the declarations vanish with the Library object.
 _declared: list[torch.library.Library] = []
 
-_OPERATORS = {
-    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-}
+_OPERATORS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
 
 
 def load_torchvision() -> ModuleType:
     """The module `torchvision`, with `models`, `transforms` and `ops` imported; skips the test where there is none."""
     if importlib.util.find_spec("torchvision") is None:
         pytest.skip("torchvision is not installed (oracle; pip install --no-deps torchvision==0.28.0)")
-    if not _declared and "torchvision" not in __import__("sys").modules:
+    try:
+        module = importlib.import_module("torchvision")
+    except RuntimeError:  # "operator torchvision::nms does not exist"
+        _forget("torchvision")
         library = torch.library.Library("torchvision", "FRAGMENT")
-        for name, schema in _OPERATORS.items():
-            if not hasattr(torch.ops.torchvision, name):
-                library.define(schema)
+        for schema in _OPERATORS:
+            library.define(schema)
         _declared.append(library)
-    module = importlib.import_module("torchvision")
+        module = importlib.import_module("torchvision")
     for name in ("models", "transforms", "ops"):
         importlib.import_module(f"torchvision.{name}")
     return module
@@ -46,3 +49,9 @@ def load_timm() -> ModuleType:
         pytest.skip("timm is not installed (oracle; pip install --no-deps timm==1.0.31)")
     load_torchvision()
     return importlib.import_module("timm")
+
+
+def _forget(package: str) -> None:
+    """Drop what a failed import has left behind, so that the next one starts afresh."""
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        del sys.modules[name]
