@@ -49,7 +49,7 @@ def rgb_pixels(image: Image.Image, *, name: str = "Pillow image") -> NDArray[np.
 def _on_white(image: Image.Image) -> Image.Image:
     by_palette = image.mode == "P" or image.format == "GIF"  # a GIF of grays has mode L, and still an index for "clear"
     if not (image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or (by_palette and "transparency" in image.info)):
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     alpha = rgba.getchannel("A")
     if image.format == "BMP" and alpha.getextrema() == (0, 0):  # a fourth byte that the writer left at zero
