@@ -89,14 +89,20 @@ def _trust(explanation: Explanation) -> str:
     """How often such an answer is right, and what the percentage is not."""
     classes = count_classes(explanation)
     words = [
-        f"The percentage is the softmax over {classes:,} classes: how strongly the network prefers this one to the "
-        f"others, not how likely it is to be right. It cannot answer “none of these”."
+        (
+            f"The percentage is the softmax over {classes:,} classes: how strongly the network prefers this one to the "
+            "others, not how likely it is to be right. It cannot answer “none of these”."
+        )
     ]
     for key, how in (("measured", "measured with this project"), ("published", "as published")):
         scores = explanation.weights.get(key) or {}
         top1 = next((scores[name] for name in ("top1", "imagenet1k_top1", "accuracy") if name in scores), None)
         if top1 is not None:
-            kind = "ImageNet's validation photos" if "in1k" in str(explanation.weights.get("name")) else "its test pictures"
+            kind = (
+                "ImageNet's validation photos"
+                if "in1k" in str(explanation.weights.get("name"))
+                else "its test pictures"
+            )
             share = float(top1) / 100.0 if float(top1) > 1.0 else float(top1)
             words.insert(0, f"On {kind} its first answer is right {100 * share:.1f}\u00a0% of the time ({how}).")
             break

@@ -1,7 +1,7 @@
 """The network as a drawing: stages from left to right, one bar a layer, branches side by side, bars for the cost below.
 
 A bar's height is the square root of the spatial size of what the layer gives, its width the logarithm of the number of
-channels: a layer of half the size and twice the channels looks as it costs, not as it counts. This module computes
+channels; a layer that halves the size and doubles the channels looks shorter and a little wider. This module computes
 places in drawing units (about one CSS pixel); `web/diagram.svg.j2` draws them.
 """
 
@@ -10,27 +10,27 @@ from dataclasses import dataclass
 
 from striate.probe import LayerRow, Summary
 from striate.report.graph import Graph, build_graph
-from striate.report.numbers import format_count, format_shape, format_share
+from striate.report.numbers import format_shape, format_share
+from striate.report.paths import across, along, inward, over
 
-__all__ = ["Arc", "Bar", "Diagram", "StageDrawing", "draw_network", "layer_words"]
+__all__ = ["Bar", "Bracket", "Diagram", "StageDrawing", "draw_network", "layer_title", "layer_words"]
 
 WIDTH = 1120.0
 PICTURE = 132.0
 """Height of the input picture: the largest spatial size."""
-LANE_GAP = 4.0
-BAR_GAP = 3.0
-STAGE_GAP = 20.0
 VERDICT = 116.0
 """Room for the answer at the end."""
-STAGE_MIN = 84.0
+STAGE_GAP, STAGE_LEAST = 20.0, 84.0
+BAR_GAP, LANE_GAP = 3.0, 4.0
 JOIN = 5.0
+BEND = 3.0
 SHARE = 72.0
 """Length of a bar that means all of the network's MACs or parameters."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One layer: a box with a tooltip."""
+    """One layer (or the dot of a join), with a tooltip; `kind` names its look."""
 
     x: float
     y: float
@@ -41,10 +41,13 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Arc:
-    """One connection as an SVG path."""
+class Bracket:
+    """A mark under blocks that repeat."""
 
-    path: str
+    left: float
+    right: float
+    y: float
+    words: str
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,10 @@ class StageDrawing:
     x: float
     width: float
     bars: tuple[Bar, ...]
-    arcs: tuple[Arc, ...]
-    repeats: tuple[tuple[float, float, float, str], ...]
-    macs: str
+    paths: tuple[str, ...]
+    repeats: tuple[Bracket, ...]
     macs_share: str
     macs_length: float
-    parameters: str
     parameters_share: str
     parameters_length: float
 
@@ -75,59 +76,55 @@ class Diagram:
     height: float
     axis: float
     baseline: float
-    picture: float
     end: float
+    picture: float
     stages: tuple[StageDrawing, ...]
-    links: tuple[Arc, ...]
+    links: tuple[str, ...]
 
 
 def draw_network(summary: Summary) -> Diagram:
     """Places of everything in the diagram of a network."""
     largest = math.sqrt(math.prod(summary.input_size[2:])) or 1.0
-    graphs = [build_graph(summary, stage.rows) for stage in summary.stages]
-    unit = _unit(summary, graphs)
-    above = max([PICTURE / 2, *(_reach(summary, graph, largest)[0] for graph in graphs)]) + 14.0
-    below = max([PICTURE / 2, *(_reach(summary, graph, largest)[1] for graph in graphs)]) + 14.0
-    x = PICTURE + STAGE_GAP
-    stages, links = [], []
-    end = PICTURE
-    for number, (stage, graph) in enumerate(zip(summary.stages, graphs, strict=True)):
-        columns = _columns(summary, graph, unit)
+    stages = [_Stage.of(summary, stage.rows, largest) for stage in summary.stages]
+    unit = _unit(stages)
+    axis = max([PICTURE / 2, *(-stage.top() for stage in stages)]) + 14.0
+    baseline = axis + max([PICTURE / 2, *(stage.bottom() for stage in stages)]) + 14.0
+    x, end = PICTURE + STAGE_GAP, PICTURE
+    drawings, links = [], []
+    for number, (facts, stage) in enumerate(zip(summary.stages, stages, strict=True)):
+        columns = stage.column_widths(unit)
         content = sum(columns) + BAR_GAP * (len(columns) - 1)
-        width = max(content, STAGE_MIN)
+        width = max(content, STAGE_LEAST)
         left = x + (width - content) / 2
-        bars, arcs, repeats = _draw_stage(summary, graph, columns, left, above, largest)
-        links.append(Arc(f"M{end:.1f} {above:.1f}H{left:.1f}"))
+        links.append(along(end, axis, left))
         end = left + content
-        stages.append(
+        bars, paths, repeats = stage.draw(columns, left, axis)
+        drawings.append(
             StageDrawing(
                 number=number,
-                name=stage.name,
-                shape=format_shape(stage.output_shape[1:]),
+                name=facts.name,
+                shape=format_shape(facts.output_shape[1:]),
                 x=round(x, 1),
                 width=round(width, 1),
-                bars=tuple(bars),
-                arcs=tuple(arcs),
-                repeats=tuple(repeats),
-                macs=format_count(stage.macs),
-                macs_share=format_share(stage.macs, summary.macs),
-                macs_length=round(SHARE * stage.macs / max(summary.macs, 1), 1),
-                parameters=format_count(stage.parameters),
-                parameters_share=format_share(stage.parameters, summary.parameters),
-                parameters_length=round(SHARE * stage.parameters / max(summary.parameters, 1), 1),
+                bars=bars,
+                paths=paths,
+                repeats=repeats,
+                macs_share=format_share(facts.macs, summary.macs),
+                macs_length=round(SHARE * facts.macs / max(summary.macs, 1), 1),
+                parameters_share=format_share(facts.parameters, summary.parameters),
+                parameters_length=round(SHARE * facts.parameters / max(summary.parameters, 1), 1),
             )
         )
         x += width + STAGE_GAP
-    links.append(Arc(f"M{end:.1f} {above:.1f}H{x - 8:.1f}"))
-    baseline = above + below
+    links.append(along(end, axis, x - 8))
     return Diagram(
         width=round(x + VERDICT, 1),
-        end=round(x, 1),
         height=round(baseline + 92, 1),
-        axis=round(above, 1),
+        axis=round(axis, 1),
         baseline=round(baseline, 1),
+        end=round(x, 1),
         picture=PICTURE,
-        stages=tuple(stages),
+        stages=tuple(drawings),
         links=tuple(links),
     )
 
@@ -151,85 +148,141 @@ def layer_words(row: LayerRow) -> tuple[str, str]:
     return what, str(row.output_shape[1]) if len(row.output_shape) > 1 else ""
 
 
-def _draw_stage(
-    summary: Summary, graph: Graph, columns: list[float], left: float, axis: float, largest: float
-) -> tuple[list[Bar], list[Arc], list[tuple[float, float, float, str]]]:
-    starts = [left + sum(columns[:i]) + BAR_GAP * i for i in range(len(columns))]
-    step, top = _lanes(summary, graph, largest)
-    boxes: list[tuple[float, float, float, float]] = []  # x, width, center y, height
-    bars: list[Bar] = []
-    for node in graph.nodes:
-        if node.kind == "in":
-            boxes.append((left - BAR_GAP, 0.0, axis, 0.0))
-            continue
-        place = starts[node.column - 1]
-        center = axis + (top + node.lane * step if node.kind == "layer" else 0.0)
-        row = summary.rows[node.row]
-        wide = columns[node.column - 1]
-        high = _height(row, largest) if node.kind == "layer" else JOIN
-        boxes.append((place, wide, center, high))
-        if node.kind == "layer":
-            bars.append(Bar(round(place, 1), round(center - high / 2, 1), round(wide, 1), round(high, 1), _title(row),
-                            _sort(row)))
-        else:
-            bars.append(Bar(round(place, 1), round(center - JOIN / 2, 1), JOIN, JOIN, node.kind, "join"))
-    arcs = []
-    for index, node in enumerate(graph.nodes):
-        for before in node.before:
-            arcs.append(_connect(graph, boxes, before, index))
-    repeats = []
-    for repeat in graph.repeats:
-        inside = boxes[repeat.first : repeat.last + 1]
-        low = max(center + high / 2 for _, _, center, high in inside) + 5
-        repeats.append((round(inside[0][0], 1), round(inside[-1][0] + inside[-1][1], 1), round(low, 1),
-                        f"×\u00a0{repeat.times}"))
-    return bars, [arc for arc in arcs if arc is not None], repeats
+def layer_title(row: LayerRow) -> str:
+    """All of a layer in one line, for a tooltip."""
+    return f"{row.address}: {row.kind} {row.detail}".rstrip() + f" → {format_shape(row.output_shape[1:])}"
 
 
-def _connect(graph: Graph, boxes: list[tuple[float, float, float, float]], before: int, after: int) -> Arc | None:
-    """A straight line, a fork, or an arc over what lies between."""
-    (x0, w0, y0, h0), (x1, _, y1, h1) = boxes[before], boxes[after]
-    start, end = x0 + w0, x1
-    a, b = graph.nodes[before], graph.nodes[after]
-    lane = a.lane if len(b.before) > 1 and a.kind == "layer" and a.lane else b.lane
-    between = [
-        boxes[i]
-        for i, n in enumerate(graph.nodes)
-        if a.column < n.column < b.column and n.lane == (lane if lane else 0) and n.kind != "in"
-    ]
-    if between and a.lane == b.lane:
-        peak = min(min(center - high / 2 for _, _, center, high in between), y0 - h0 / 2, y1 - h1 / 2) - 6
-        middle = x0 + w0 / 2
-        return Arc(f"M{middle:.1f} {y0 - h0 / 2:.1f}C{middle:.1f} {peak:.1f} {middle:.1f} {peak:.1f} {middle + 6:.1f} "
-                   f"{peak:.1f}H{x1 + JOIN / 2 - 6:.1f}Q{x1 + JOIN / 2:.1f} {peak:.1f} {x1 + JOIN / 2:.1f} "
-                   f"{y1 - h1 / 2:.1f}")
-    if abs(y0 - y1) < 0.05:
-        return Arc(f"M{start:.1f} {y0:.1f}H{end:.1f}")
-    if len(b.before) > 1:  # into a join: along the branch, then to the axis
-        return Arc(f"M{start:.1f} {y0:.1f}H{end - BAR_GAP:.1f}L{end + JOIN / 2:.1f} {y1:.1f}")
-    return Arc(f"M{start:.1f} {y0:.1f}L{start + BAR_GAP:.1f} {y1:.1f}H{end:.1f}")
+@dataclass(frozen=True)
+class _Box:
+    """Where a node stands: left edge, width, center line, height."""
+
+    x: float
+    width: float
+    y: float
+    height: float
 
 
-def _columns(summary: Summary, graph: Graph, unit: float) -> list[float]:
-    """Width of each column of a stage: its widest bar."""
-    widths = [0.0] * graph.columns
-    for node in graph.nodes:
-        wide = JOIN if node.row < 0 else max(3.0, unit * _channels(summary.rows[node.row]))
-        widths[node.column] = max(widths[node.column], wide)
-    return widths[1:] or [3.0]
+@dataclass(frozen=True)
+class _Stage:
+    """A stage's graph with what its drawing depends on.
+
+    Attributes:
+        rows: All rows of the network.
+        graph: The stage's layers.
+        largest: The largest spatial size, whose height is `PICTURE`.
+        step: Distance between lanes.
+        first: Center of lane 0 above the axis: 0, or half of all lanes where paths are stacked (an Inception block).
+    """
+
+    rows: tuple[LayerRow, ...]
+    graph: Graph
+    largest: float
+    step: float
+    first: float
+
+    @classmethod
+    def of(cls, summary: Summary, tops: tuple[int, ...], largest: float) -> "_Stage":
+        graph = build_graph(summary, tops)
+        beside = [_height(summary.rows[node.row], largest) for node in graph.nodes if node.row >= 0 and node.lane]
+        step = max(beside) + LANE_GAP if beside else 0.0
+        even = any(node.kind == "concat" for node in graph.nodes)
+        return cls(summary.rows, graph, largest, step, -step * (graph.lanes - 1) / 2 if even else 0.0)
+
+    def top(self) -> float:
+        """How far the drawing reaches, seen from the axis; negative above it."""
+        return min((y - h / 2 for y, h in self._extents()), default=0.0)
+
+    def bottom(self) -> float:
+        """The same below."""
+        return max((y + h / 2 for y, h in self._extents()), default=0.0)
+
+    def channel_columns(self) -> dict[int, float]:
+        """Logarithm of the most channels in each column that holds layers."""
+        widest: dict[int, float] = {}
+        for node in self.graph.nodes:
+            if node.row >= 0:
+                widest[node.column] = max(widest.get(node.column, 0.0), _channels(self.rows[node.row]))
+        return widest
+
+    def column_widths(self, unit: float) -> list[float]:
+        """Width of each column without the way in."""
+        widest = self.channel_columns()
+        return [max(3.0, unit * widest[c]) if c in widest else JOIN for c in range(1, self.graph.columns)] or [3.0]
+
+    def draw(
+        self, columns: list[float], left: float, axis: float
+    ) -> tuple[tuple[Bar, ...], tuple[str, ...], tuple[Bracket, ...]]:
+        """Bars, connections and marks of repeats."""
+        starts = [left + sum(columns[:i]) + BAR_GAP * i for i in range(len(columns))]
+        boxes = [_Box(left - BAR_GAP, 0.0, axis, 0.0)]
+        bars = []
+        for node in self.graph.nodes[1:]:
+            x, width = starts[node.column - 1], columns[node.column - 1]
+            if node.kind == "layer":
+                row = self.rows[node.row]
+                box = _Box(x, width, axis + self._lane(node.lane, node.column), _height(row, self.largest))
+                bars.append(_bar(box, layer_title(row), _look(row)))
+            else:
+                box = _Box(x, JOIN, axis, JOIN)
+                bars.append(_bar(box, node.kind, "join"))
+            boxes.append(box)
+        paths = [self._connect(boxes, b, i) for i, node in enumerate(self.graph.nodes) for b in node.before]
+        repeats = []
+        for run in self.graph.repeats:
+            inside = boxes[run.first : run.last + 1]
+            low = max(box.y + box.height / 2 for box in inside) + 5
+            end = max(box.x + box.width for box in inside)
+            repeats.append(Bracket(round(inside[0].x, 1), round(end, 1), round(low, 1), f"×\u00a0{run.times}"))
+        return tuple(bars), tuple(paths), tuple(repeats)
+
+    def _lane(self, lane: int, column: int) -> float:
+        """Center of a lane, seen from the axis; a layer that no other path runs beside stands on the axis."""
+        split = any(node.lane and node.column == column for node in self.graph.nodes)
+        return self.first + lane * self.step if split else 0.0
+
+    def _extents(self) -> list[tuple[float, float]]:
+        return [
+            (self._lane(node.lane, node.column), _height(self.rows[node.row], self.largest))
+            for node in self.graph.nodes
+            if node.row >= 0
+        ]
+
+    def _connect(self, boxes: list[_Box], before: int, after: int) -> str:
+        a, b = self.graph.nodes[before], self.graph.nodes[after]
+        source, target = boxes[before], boxes[after]
+        start = (source.x + source.width, source.y)
+        between = [
+            box
+            for node, box in zip(self.graph.nodes, boxes, strict=True)
+            if node.lane == a.lane == b.lane and a.column < node.column < b.column
+        ]
+        if between:
+            top = min(box.y - box.height / 2 for box in [*between, source]) - 6
+            middle = (source.x + source.width / 2 - BEND, source.y - source.height / 2)
+            return over(middle, (target.x + JOIN / 2, target.y - JOIN / 2), top=top, bend=BEND)
+        if abs(source.y - target.y) < 0.05:
+            return along(start[0], source.y, target.x)
+        if len(b.before) > 1:
+            side = JOIN / 2 if source.y > target.y else -JOIN / 2
+            return inward(start, (target.x + JOIN / 2, target.y + side), bend=BEND)
+        return across((start[0] - BEND, start[1]), (target.x, target.y), bend=1.0)
 
 
-def _unit(summary: Summary, graphs: list[Graph]) -> float:
+def _unit(stages: list[_Stage]) -> float:
     """Drawing units for a factor of two in channels, so that the whole fills the width."""
     total = gaps = 0.0
-    for graph in graphs:
-        widest: dict[int, float] = {}
-        for node in graph.nodes:
-            if node.row >= 0:
-                widest[node.column] = max(widest.get(node.column, 0.0), _channels(summary.rows[node.row]))
+    for stage in stages:
+        widest = stage.channel_columns()
         total += sum(widest.values())
-        gaps += STAGE_GAP + BAR_GAP * graph.columns + JOIN * (graph.columns - 1 - len(widest))
+        joins = stage.graph.columns - 1 - len(widest)
+        gaps += STAGE_GAP + BAR_GAP * stage.graph.columns + JOIN * joins
     return min(max((WIDTH - PICTURE - VERDICT - gaps) / max(total, 1.0), 0.6), 3.0)
+
+
+def _bar(box: _Box, title: str, kind: str) -> Bar:
+    y = box.y - box.height / 2
+    return Bar(round(box.x, 1), round(y, 1), round(box.width, 1), round(box.height, 1), title, kind)
 
 
 def _channels(row: LayerRow) -> float:
@@ -241,32 +294,5 @@ def _height(row: LayerRow, largest: float) -> float:
     return max(7.0, PICTURE * math.sqrt(side / largest))
 
 
-def _lanes(summary: Summary, graph: Graph, largest: float) -> tuple[float, float]:
-    """Distance between lanes, and the center of lane 0 seen from the axis."""
-    if graph.lanes == 1:
-        return 0.0, 0.0
-    step = max(_height(summary.rows[n.row], largest) for n in graph.nodes if n.row >= 0 and n.lane) + LANE_GAP
-    even = any(node.kind == "concat" for node in graph.nodes)
-    return step, -step * (graph.lanes - 1) / 2 if even else 0.0
-
-
-def _reach(summary: Summary, graph: Graph, largest: float) -> tuple[float, float]:
-    """How far a stage reaches above and below the axis."""
-    step, top = _lanes(summary, graph, largest)
-    ends = [
-        (top + n.lane * step - _height(summary.rows[n.row], largest) / 2,
-         top + n.lane * step + _height(summary.rows[n.row], largest) / 2)
-        for n in graph.nodes
-        if n.row >= 0
-    ] or [(0.0, 0.0)]
-    return -min(low for low, _ in ends), max(high for _, high in ends)
-
-
-def _title(row: LayerRow) -> str:
-    return f"{row.address}: {row.kind} {row.detail}".rstrip() + f" → {format_shape(row.output_shape[1:])}"
-
-
-def _sort(row: LayerRow) -> str:
-    if "Pool" in row.kind or "Subsampling" in row.kind:
-        return "pool"
-    return "layer" if row.macs or row.total_parameters else "other"
+def _look(row: LayerRow) -> str:
+    return "layer" if row.macs or row.parameters else "pool"

@@ -14,10 +14,22 @@ from numpy.typing import NDArray
 
 from striate.draw import encode_jpeg, encode_png
 
-__all__ = ["LOSSLESS_PIXELS", "data_uri", "jpeg_uri", "pack", "png_uri", "unpack"]
+__all__ = ["LOSSLESS_PIXELS", "block_of", "data_uri", "jpeg_uri", "pack", "photo_uri", "png_uri", "unpack"]
 
 LOSSLESS_PIXELS = 400 * 400
 """Photographic pictures with more pixels than this are embedded as JPEG, or the page would grow past its limit."""
+
+
+def block_of(height: int, width: int, most: int) -> int:
+    """Side of the blocks of which a page shows one value each, so that a map has at most `most` values; mostly 1.
+
+    >>> block_of(224, 224, 262_144), block_of(2000, 3000, 262_144)
+    (1, 5)
+    """
+    block = 1
+    while -(-height // block) * -(-width // block) > most:
+        block += 1
+    return block
 
 
 def data_uri(data: bytes, kind: str) -> str:

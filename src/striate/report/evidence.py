@@ -8,14 +8,18 @@ from numpy.typing import NDArray
 
 from striate.draw import SIGNED, UNSIGNED, colorize, limits_of, overlay
 from striate.insight import Explanation, Heatmap
-from striate.report.embed import LOSSLESS_PIXELS, jpeg_uri, pack, png_uri
-from striate.report.numbers import format_percent, format_seconds, format_value
+from striate.report.embed import block_of, pack, photo_uri, png_uri
+from striate.report.numbers import format_percent, format_seconds, format_shape, format_value
 from striate.report.scale import Scale, build_scale
 
-__all__ = ["EvidenceSection", "MapFigure", "build_evidence", "window_corners"]
+__all__ = ["EvidenceSection", "MapFigure", "build_evidence", "patch_color"]
 
+MOST_PIXELS = 512 * 512
+"""A network that takes photos at their own size may see more pixels; the page then shows one value a block of them."""
 SALIENCY_PERCENTILE = 99.5
 """Gradients have a few very large values; the scale ends here, so that they do not turn the rest of the map black."""
+WEAK_DROP = 0.02
+"""Below this largest drop in probability the reader is told that the colors stand for little."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,13 @@ def build_evidence(explanation: Explanation) -> EvidenceSection:
     place = explanation.occlusion_classes.index(explanation.target.index)
     baseline = _baseline(explanation)
     limits = limits_of(saliency.values[0], signed=False, percentile=SALIENCY_PERCENTILE)
+    block = block_of(height, width, MOST_PIXELS)
+    maps = {"occlusion": occlusion.values[0][::block, ::block], "saliency": _block_maxima(saliency.values[0], block)}
     top = float(np.nanmax(saliency.values[0], initial=0.0))
-    beyond = f"The {100 - SALIENCY_PERCENTILE:g} % of pixels above the scale share its last color; the largest is {format_value(top)}."
+    beyond = (
+        f"The {100 - SALIENCY_PERCENTILE:g}\u00a0% of pixels above the scale share its last color; "
+        f"the largest is {format_value(top)}."
+    )
     return EvidenceSection(
         height=height,
         width=width,
@@ -76,20 +85,29 @@ def build_evidence(explanation: Explanation) -> EvidenceSection:
             explanation.seen,
             occlusion,
             title="Occlusion",
+            shown=maps["occlusion"],
+            block=block,
             limits=limits_of(occlusion.values[0], signed=occlusion.signed),
             what=_occlusion_words(explanation),
-            shows="Red: hiding this place costs the answer probability. Blue: hiding it adds some. What a patch this size "
-            "cannot cover, or what another place can stand in for, does not show; and the patch is itself a strange "
-            "thing to see.",
+            shows="Red: hiding this place costs the answer probability. Blue: hiding it adds some. What a patch this "
+            "size cannot cover, or what another place can stand in for, does not show; and the patch is itself a "
+            "strange thing to see.",
         ),
         saliency=_figure(
             explanation.seen,
             saliency,
             title="Saliency",
+            shown=maps["saliency"],
+            block=block,
             limits=limits,
             note=beyond if top > limits[1] else "",
             what=f"Size of the gradient of the logit of “{target}” at each pixel, the largest over the color channels; "
-            "one backward pass.",
+            "one backward pass."
+            + (
+                f" Drawn and read in blocks of {block}\u00a0×\u00a0{block}\u00a0px, by their largest value."
+                if block > 1
+                else ""
+            ),
             shows="Where a very small change would move the score most: grainy by nature, drawn to edges, and blind to "
             "whether the change would help or hurt.",
         ),
@@ -110,17 +128,15 @@ def build_evidence(explanation: Explanation) -> EvidenceSection:
             "fill": patch_color(explanation),
             "grid": None if occlusion.grid is None else pack(occlusion.grid[0]),
             "signed": occlusion.signed,
-            "occlusion": pack(occlusion.values[0]),
-            "saliency": pack(saliency.values[0]),
-            "limits": {"occlusion": list(limits_of(occlusion.values[0], signed=occlusion.signed)),
-                       "saliency": list(limits)},
+            "block": block,
+            "occlusion": pack(maps["occlusion"]),
+            "saliency": pack(maps["saliency"]),
+            "limits": {
+                "occlusion": list(limits_of(occlusion.values[0], signed=occlusion.signed)),
+                "saliency": list(limits),
+            },
         },
     )
-
-
-def window_corners(count: int, stride: int) -> list[int]:
-    """First pixels of the windows along one side."""
-    return [stride * i for i in range(count)]
 
 
 def patch_color(explanation: Explanation) -> list[int]:
@@ -144,20 +160,20 @@ def _figure(
     *,
     title: str,
     limits: tuple[float, float],
+    shown: NDArray[Any],
+    block: int,
     what: str,
     shows: str,
     note: str = "",
 ) -> MapFigure:
     values = heatmap.values[0]
     colormap = SIGNED if heatmap.signed else UNSIGNED
-    tinted = overlay(seen, values, colormap=colormap, limits=limits)
-    small = tinted.shape[0] * tinted.shape[1] <= LOSSLESS_PIXELS
     y, x = (int(n) for n in np.unravel_index(int(np.nanargmax(values)), values.shape))
     return MapFigure(
         key=heatmap.method,
         title=title,
-        tinted=png_uri(tinted) if small else jpeg_uri(tinted, quality=90),
-        raw=png_uri(colorize(values, colormap=colormap, limits=limits)),
+        tinted=photo_uri(overlay(seen[::block, ::block], shown, colormap=colormap, limits=limits)),
+        raw=png_uri(colorize(shown, colormap=colormap, limits=limits)),
         scale=build_scale(colormap, limits, unit=heatmap.unit, note=note),
         largest=format_value(float(values[y, x])),
         at=(y, x),
@@ -165,6 +181,12 @@ def _figure(
         shows=shows,
         seconds=format_seconds(heatmap.seconds),
     )
+
+
+def _block_maxima(values: NDArray[Any], block: int) -> NDArray[Any]:
+    """The largest value of each block; blocks at the right and lower border may be cut."""
+    rows = np.maximum.reduceat(values, np.arange(0, values.shape[0], block), axis=0)
+    return np.asarray(np.maximum.reduceat(rows, np.arange(0, values.shape[1], block), axis=1))
 
 
 def _occlusion_words(explanation: Explanation) -> str:
@@ -176,8 +198,8 @@ def _occlusion_words(explanation: Explanation) -> str:
     step = f"{down}\u00a0px" if down == across else f"{down} and {across}\u00a0px"
     score = parameters.get("score", "probability")
     return (
-        f"A patch of {height}\u00a0×\u00a0{width}\u00a0px in {fill} stands at {rows * columns:,} places, {step} apart. Each pixel "
-        f"shows how much the {score} of the class falls, on average over the patches that cover it."
+        f"A patch of {format_shape((height, width))}\u00a0px in {fill} stands at {rows * columns:,} places, {step} "
+        f"apart. Each pixel shows how much the {score} of the class falls, on average over the patches that cover it."
     )
 
 
@@ -201,10 +223,21 @@ def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[st
     y, x = (int(n) for n in np.unravel_index(int(score.argmin()), score.shape))
     probability = occlusion.parameters.get("score", "probability") == "probability"
     say = format_percent if probability else format_value
+    before, after = say(float(baseline[place])), say(float(score[y, x]))
+    change = (
+        f"from {before} to {after}"
+        if before != after
+        else f"down by {format_value(float(baseline[place] - score[y, x]))} only"
+    )
     words = [
-        f"The costliest patch, at row {y * down} and column {x * across}, takes “{explanation.target.label}” from "
-        f"{say(float(baseline[place]))} to {say(float(score[y, x]))}."
+        f"The costliest patch, at row {y * down} and column {x * across}, takes “{explanation.target.label}” {change}."
     ]
+    most = float(np.abs(occlusion.values[0]).max())
+    if probability and most < WEAK_DROP:
+        words.append(
+            "Mind the scale: the deepest color of the occlusion map stands for "
+            f"{format_value(100 * most)}\u00a0percentage points."
+        )
     if baseline[place] >= baseline.max():
         lost = int((grid.max(axis=-1) > score).sum())
         words.append(

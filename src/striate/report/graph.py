@@ -170,9 +170,7 @@ def fold_repeats(nodes: list[Node], rows: tuple[LayerRow, ...]) -> tuple[list[No
             stands_for[index] = at + (index - at) % period
         at += period * times
     place = {index: new for new, index in enumerate(kept)}
-    folded = [
-        replace(nodes[i], before=tuple(sorted({place[stands_for[b]] for b in nodes[i].before}))) for i in kept
-    ]
+    folded = [replace(nodes[i], before=tuple(sorted({place[stands_for[b]] for b in nodes[i].before}))) for i in kept]
     return folded, repeats
 
 

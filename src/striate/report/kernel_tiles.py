@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from striate.draw import SIGNED, draw_kernels, grid
 from striate.insight import Explanation
 from striate.report.embed import png_uri
-from striate.report.numbers import format_value
+from striate.report.numbers import format_shape, format_value
 from striate.report.scale import Scale, build_scale
 
 __all__ = ["KernelSection", "KernelTile", "build_kernels"]
@@ -48,21 +48,24 @@ def build_kernels(explanation: Explanation) -> KernelSection | None:
         return None
     weights = kernels.weights
     count, channels, height, width = weights.shape
-    shared, own = (_sheets(draw_kernels(weights, channels=kernels.channels, scale=scale)) for scale in ("shared", "each"))
+    shared, own = (
+        _sheets(draw_kernels(weights, channels=kernels.channels, scale=scale)) for scale in ("shared", "each")
+    )
     largest = float(np.abs(weights).max(initial=0.0))
     color = channels == 3 and kernels.channels in ("RGB", "BGR")
     order = "blue, green, red" if kernels.channels == "BGR" else "red, green, blue"
+    size = format_shape((height, width))
     words = (
-        f"{count} kernels of {height}\u00a0×\u00a0{width} weights for {order}, drawn as colors: mid grey is 0, full red, green or "
+        f"{count} kernels of {size} weights for {order}, drawn as colors: mid grey is 0, full red, green or "
         f"blue is ±{format_value(largest)}."
         if color
-        else f"{count} kernels of {height}\u00a0×\u00a0{width} weights for {channels} input channel{'s' if channels > 1 else ''}, "
-        "each drawn by itself: white is 0, red above, blue below."
+        else f"{count} kernels of {size} weights for {channels} input channel{'s' if channels > 1 else ''}, each "
+        " drawn by itself: white is 0, red above, blue below."
     )
     return KernelSection(
         address=kernels.address,
         count=count,
-        size=f"{height} × {width}",
+        size=size,
         tiles=tuple(
             KernelTile(
                 address=f"{kernels.address}:{number}",

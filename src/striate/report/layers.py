@@ -7,7 +7,7 @@ from striate.probe import LayerRow, Summary
 from striate.report.blocks import StageGraph, draw_stage
 from striate.report.diagram import Diagram, draw_network
 from striate.report.graph import rows_inside
-from striate.report.numbers import format_count, format_share, format_shape
+from striate.report.numbers import format_count, format_shape, format_share
 
 __all__ = ["LayerLine", "NetworkSection", "StageGroup", "build_network"]
 

@@ -8,8 +8,8 @@ __all__ = [
     "format_count",
     "format_percent",
     "format_seconds",
-    "format_share",
     "format_shape",
+    "format_share",
     "format_value",
 ]
 
@@ -17,10 +17,10 @@ NBSP = "\u00a0"
 
 
 def format_count(count: int) -> str:
-    """Three digits and a power of a thousand; exact below ten thousand.
+    r"""Three digits and a power of a thousand; exact below ten thousand.
 
     >>> format_count(4_652_008), format_count(385_000_000), format_count(9_408), format_count(25_088)
-    ('4.65\\xa0M', '385\\xa0M', '9408', '25.1\\xa0k')
+    ('4.65\xa0M', '385\xa0M', '9408', '25.1\xa0k')
     """
     if count < 10_000:
         return str(count)
@@ -31,10 +31,10 @@ def format_count(count: int) -> str:
 
 
 def format_percent(probability: float) -> str:
-    """A probability in percent: whole from 10 to 99, finer near the ends, never rounded to certainty.
+    r"""A probability in percent: whole from 10 to 99, finer near the ends, never rounded to certainty.
 
     >>> [format_percent(p) for p in (0.943, 0.0312, 0.00004, 0.9968, 0.99999)]
-    ['94\\xa0%', '3.1\\xa0%', '<\\xa00.1\\xa0%', '99.7\\xa0%', '>\\xa099.9\\xa0%']
+    ['94\xa0%', '3.1\xa0%', '<\xa00.1\xa0%', '99.7\xa0%', '>\xa099.9\xa0%']
     """
     percent = 100.0 * probability
     if 0.0 < percent < 0.1:
@@ -47,10 +47,10 @@ def format_percent(probability: float) -> str:
 
 
 def format_share(part: float, whole: float) -> str:
-    """A part of a whole in percent; nothing of nothing is 0 %.
+    r"""A part of a whole in percent; nothing of nothing is 0 %.
 
     >>> format_share(1, 3), format_share(0, 0)
-    ('33\\xa0%', '0\\xa0%')
+    ('33\xa0%', '0\xa0%')
     """
     return format_percent(part / whole) if whole else f"0{NBSP}%"
 
@@ -72,10 +72,10 @@ def format_value(value: float) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration.
+    r"""A duration.
 
     >>> format_seconds(0.0421), format_seconds(3.28), format_seconds(74.0)
-    ('42\\xa0ms', '3.3\\xa0s', '74\\xa0s')
+    ('42\xa0ms', '3.3\xa0s', '74\xa0s')
     """
     if seconds < 0.9995:
         return f"{1000.0 * seconds:.0f}{NBSP}ms"
@@ -83,10 +83,10 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_bytes(count: int) -> str:
-    """A file size in powers of ten.
+    r"""A file size in powers of ten.
 
     >>> format_bytes(1_830_000), format_bytes(512)
-    ('1.8\\xa0MB', '512\\xa0bytes')
+    ('1.8\xa0MB', '512\xa0bytes')
     """
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
@@ -96,10 +96,10 @@ def format_bytes(count: int) -> str:
 
 
 def format_shape(shape: Iterable[int]) -> str:
-    """Sizes joined by a times sign.
+    r"""Sizes joined by a times sign.
 
     >>> format_shape((32, 112, 112))
-    '32\\xa0×\\xa0112\\xa0×\\xa0112'
+    '32\xa0×\xa0112\xa0×\xa0112'
     """
     return f"{NBSP}×{NBSP}".join(str(n) for n in shape)
 

@@ -70,10 +70,10 @@ def build_report(explanation: Explanation) -> str:
 
 
 def embed_json(value: Any) -> Markup:
-    """JSON that can stand inside a script element, whatever text it holds.
+    r"""JSON that can stand inside a script element, whatever text it holds.
 
     >>> str(embed_json({"label": "</script>"}))
-    '{"label":"\\\\u003c/script>"}'
+    '{"label":"\\u003c/script>"}'
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # escaped in this line

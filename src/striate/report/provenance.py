@@ -100,4 +100,6 @@ def _device(provenance: dict[str, Any]) -> str:
 
 
 def _scores(scores: dict[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ').replace('top', 'top-')} {float(value):g}\u00a0%" for name, value in scores.items())
+    return ", ".join(
+        f"{name.replace('_', ' ').replace('top', 'top-')} {float(value):g}\u00a0%" for name, value in scores.items()
+    )

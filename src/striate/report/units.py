@@ -8,7 +8,7 @@ import numpy as np
 from striate.draw import SIGNED, UNSIGNED, colorize, limits_of
 from striate.insight import Explanation, StageActivations
 from striate.probe import LayerRow
-from striate.report.embed import pack, png_uri
+from striate.report.embed import block_of, pack, png_uri
 from striate.report.numbers import format_shape, format_value
 from striate.report.scale import Scale, build_scale
 
@@ -16,6 +16,8 @@ __all__ = ["StageUnits", "UnitCard", "build_units"]
 
 MOST_VALUES = 600_000
 """Numbers of one stage that a page carries; beyond it fewer channels are shown, and the page says so."""
+MOST_UNITS = 300 * 300
+"""Units of one map that are drawn; of larger maps every second, third … unit is."""
 EXACT_VALUES = 150_000
 """Up to here they are kept in 16 bits, beyond it in 8."""
 
@@ -65,9 +67,11 @@ def build_units(explanation: Explanation) -> tuple[StageUnits, ...]:
 
 
 def _stage(number: int, stage: StageActivations, row: LayerRow | None) -> StageUnits:
-    count, height, width = stage.maps.shape
+    every = block_of(stage.maps.shape[1], stage.maps.shape[2], MOST_UNITS)
+    maps = np.asarray(stage.maps[:, ::every, ::every], np.float64)
+    count, height, width = maps.shape
     count = min(count, max(4, MOST_VALUES // (height * width)))
-    maps = np.asarray(stage.maps[:count], np.float64)
+    maps = maps[:count]
     signed = stage.minimum < 0.0
     colormap = SIGNED if signed else UNSIGNED
     limits = limits_of(np.array([stage.minimum, stage.maximum]), signed=signed)
@@ -84,7 +88,7 @@ def _stage(number: int, stage: StageActivations, row: LayerRow | None) -> StageU
                 height=height,
                 width=width,
                 strongest=format_value(float(values[y, x])),
-                at=f"{y},{x}",
+                at=f"{y * every},{x * every}",
                 quiet=float(values.max()) <= 0.0,
             )
         )
@@ -94,17 +98,19 @@ def _stage(number: int, stage: StageActivations, row: LayerRow | None) -> StageU
         name=stage.stage,
         address=stage.address,
         shape=format_shape(stage.shape),
-        field=_field_words(row),
+        field=_field_words(row) + (f"; one unit in {every} along each side is drawn" if every > 1 else ""),
         cards=tuple(cards),
         scale=build_scale(colormap, limits, unit="activation"),
-        silent=f"{stage.silent} of {channels} channels are nowhere above 0" if stage.silent else
-        f"all {channels} channels are above 0 somewhere",
+        silent=f"{stage.silent} of {channels} channels are nowhere above 0"
+        if stage.silent
+        else f"all {channels} channels are above 0 somewhere",
         data={
             "address": stage.address,
             "channels": list(stage.channels[:count]),
             "maps": pack(maps, bits=16 if maps.size <= EXACT_VALUES else 8),
             "colormap": colormap,
             "limits": list(limits),
+            "every": every,
             "field": _field_data(row),
         },
     )

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from striate.insight import Explanation
-from striate.report.embed import photo_uri
+from striate.report.embed import block_of, photo_uri
+from striate.report.evidence import MOST_PIXELS
 
 __all__ = ["ViewSection", "build_view"]
 
@@ -35,6 +36,7 @@ class ViewSection:
 def build_view(explanation: Explanation) -> ViewSection:
     """Pictures and words of the third section."""
     height, width = explanation.seen.shape[:2]
+    block = block_of(height, width, MOST_PIXELS)
     photo_height, photo_width = explanation.photo_size
     left, top, right, bottom = explanation.crop
     frame = (min(0.0, left), min(0.0, top), max(photo_width, right), max(photo_height, bottom))
@@ -48,7 +50,7 @@ def build_view(explanation: Explanation) -> ViewSection:
     if left < -0.5 or top < -0.5 or right > photo_width + 0.5 or bottom > photo_height + 0.5:
         lost += " The picture was padded with black where the photo ends."
     return ViewSection(
-        seen=photo_uri(explanation.seen),
+        seen=photo_uri(explanation.seen[::block, ::block]),
         height=height,
         width=width,
         photo_height=photo_height,
@@ -67,7 +69,9 @@ def _steps(explanation: Explanation) -> tuple[str, ...]:
     preprocessing = explanation.preprocessing
     height, width = explanation.seen.shape[:2]
     photo_height, photo_width = explanation.photo_size
-    steps = [f"Read {explanation.photo_name}: {photo_width}\u00a0×\u00a0{photo_height} pixels, turned as its camera noted."]
+    steps = [
+        f"Read {explanation.photo_name}: {photo_width}\u00a0×\u00a0{photo_height} pixels, turned as its camera noted."
+    ]
     if preprocessing.resize is None:
         steps.append("No resize and no crop: the network takes the photo at its own size.")
     else:
@@ -77,7 +81,9 @@ def _steps(explanation: Explanation) -> tuple[str, ...]:
             f"{'antialiased, ' if preprocessing.interpolation != 'nearest' else ''}factor {scale:.3g})."
         )
         steps.append(f"Cut out the center, {width}\u00a0×\u00a0{height} pixels.")
-    steps.append(f"Order the channels {CHANNEL_NAMES[preprocessing.channels]}, values from 0 to {preprocessing.scale:g}.")
+    steps.append(
+        f"Order the channels {CHANNEL_NAMES[preprocessing.channels]}, values from 0 to {preprocessing.scale:g}."
+    )
     steps.append(f"Subtract {_list(preprocessing.mean)}, divide by {_list(preprocessing.std)}.")
     return tuple(steps)
 

@@ -4,7 +4,9 @@
 /** @param {any} data @param {any} page */
 async function startEvidence(data, page) {
   const section = /** @type {HTMLElement} */ (document.querySelector("#evidence"));
-  const { height, width, window: size, stride, score, labels } = data;
+  const { height, width, block, window: size, stride, score, labels } = data;
+  const across = Math.ceil(width / block);
+  const pixel = (/** @type {{x: number, y: number}} */ p) => Math.floor(p.y / block) * across + Math.floor(p.x / block);
   const plates = Object.fromEntries(
     [...section.querySelectorAll(".plate")].map((p) => [/** @type {HTMLElement} */ (p).dataset.map, p]),
   );
@@ -44,8 +46,8 @@ async function startEvidence(data, page) {
       Object.values(scales).forEach((s) => point(s, [0, 1], null));
       write(readouts.patch, rest.patch);
       for (const key of ["occlusion", "saliency"]) {
-        const { x, y } = strongest(key);
-        write(readouts[key], "Largest: ", [number(maps[key].values[y * width + x])], ` at row ${y}, column ${x}.`);
+        const p = strongest(key);
+        write(readouts[key], "Largest: ", [number(maps[key].values[pixel(p)])], ` at row ${p.y}, column ${p.x}.`);
       }
       when.textContent = "without a patch";
       showBars((k) => data.baseline[k]);
@@ -72,7 +74,7 @@ async function startEvidence(data, page) {
       showBars((k) => scoreAt(row, column, k));
     }
     for (const key of /** @type {("occlusion"|"saliency")[]} */ (["occlusion", "saliency"])) {
-      const value = maps[key].values[at.y * width + at.x];
+      const value = maps[key].values[pixel(at)];
       mark(plates[key].querySelector(".marks"), key === "occlusion" ? outlines : [cross]);
       write(readouts[key], [number(value)], ` at ${where}.`, key === "occlusion" ? told : "");
       point(scales[key], limits[key], value);
@@ -83,14 +85,17 @@ async function startEvidence(data, page) {
   function strongest(/** @type {string} */ key) {
     const { values } = maps[key === "saliency" ? key : "occlusion"];
     const best = values.reduce((top, v, i) => (v > values[top] ? i : top), 0);
-    return { x: best % width, y: Math.floor(best / width) };
+    return { x: (best % across) * block, y: Math.floor(best / across) * block };
   }
 
   async function choose(/** @type {number} */ k) {
     chosen = k;
     const plate = plates.occlusion;
     const drop = Float32Array.from({ length: rows * columns }, (_, i) => data.baseline[k] - grid.values[i * kinds + k]);
-    maps.occlusion = { shape: [height, width], values: spread(drop, [rows, columns], size, stride, height, width) };
+    const full = spread(drop, [rows, columns], size, stride, height, width);
+    const [down] = maps.occlusion.shape;
+    const values = Float32Array.from({ length: down * across }, (_, i) => full[Math.floor(i / across) * block * width + (i % across) * block]);
+    maps.occlusion = { shape: [down, across], values };
     limits.occlusion = k === data.place ? data.limits.occlusion : limitsOf(maps.occlusion.values, data.signed);
     tick(scales.occlusion, limits.occlusion);
     section.querySelectorAll("[data-class]").forEach((e) => (e.textContent = labels[k]));

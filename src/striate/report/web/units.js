@@ -18,7 +18,7 @@ async function startUnits(stages, page) {
     button.addEventListener("pointermove", (e) => {
       const [, h, w] = maps[s].shape;
       const { x, y } = pixelAt(e, button, w, h);
-      write(output, [number(valueAt(s, k, y, x))], ` @${y},${x}`);
+      write(output, [number(valueAt(s, k, y, x))], ` @${y * stages[s].every},${x * stages[s].every}`);
     });
     button.addEventListener("pointerleave", () => write(output, rest));
     button.addEventListener("click", () => open(s, k));
@@ -28,7 +28,7 @@ async function startUnits(stages, page) {
   const [tint, raw] = /** @type {HTMLCanvasElement[]} */ ([...sheet.querySelectorAll("canvas")]);
   const marks = /** @type {Element} */ (sheet.querySelector(".marks"));
   const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (sheet.querySelector(`#${id}`));
-  const { height, width } = page;
+  const { height, width, block } = page;
   let [stage, unit] = [0, 0];
   let at = { y: 0, x: 0 };
 
@@ -38,7 +38,8 @@ async function startUnits(stages, page) {
     const extent = [height, width][axis];
     const count = maps[stage].shape[axis + 1];
     if (!field || !field.stride[axis]) return { first: 0, step: extent / count };
-    return { first: field.start[axis] + field.size[axis] / 2 - field.stride[axis] / 2, step: field.stride[axis] };
+    const step = field.stride[axis];
+    return { first: field.start[axis] + field.size[axis] / 2 - step / 2, step: step * stages[stage].every };
   }
 
   async function open(/** @type {number} */ s, /** @type {number} */ k) {
@@ -48,13 +49,14 @@ async function startUnits(stages, page) {
     const [down, across] = [cells(0), cells(1)];
     let best = -Infinity;
     for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) if (valueAt(s, k, y, x) > best) { best = valueAt(s, k, y, x); at = { y, x }; }
-    const values = new Float32Array(height * width).fill(NaN);
-    for (let py = 0; py < height; py++) {
-      const y = Math.floor((py + 0.5 - down.first) / down.step);
+    const [rows, columns] = [Math.ceil(height / block), Math.ceil(width / block)];
+    const values = new Float32Array(rows * columns).fill(NaN);
+    for (let py = 0; py < rows; py++) {
+      const y = Math.floor(((py + 0.5) * block - down.first) / down.step);
       if (y < 0 || y >= h) continue;
-      for (let px = 0; px < width; px++) {
-        const x = Math.floor((px + 0.5 - across.first) / across.step);
-        if (x >= 0 && x < w) values[py * width + px] = valueAt(s, k, y, x);
+      for (let px = 0; px < columns; px++) {
+        const x = Math.floor(((px + 0.5) * block - across.first) / across.step);
+        if (x >= 0 && x < w) values[py * columns + px] = valueAt(s, k, y, x);
       }
     }
     drawMap(tint, raw, await page.seen(), values, page.colormaps[colormap], limits, page.overlay);
@@ -69,21 +71,22 @@ async function startUnits(stages, page) {
   }
 
   function show() {
-    const { address, channels, field, limits } = stages[stage];
+    const { address, channels, field, limits, every } = stages[stage];
     const [down, across] = [cells(0), cells(1)];
     const value = valueAt(stage, unit, at.y, at.x);
-    write(find("unit-value"), [number(value)], `${address}:${channels[unit]}@${at.y},${at.x}`);
+    write(find("unit-value"), [number(value)], `${address}:${channels[unit]}@${at.y * every},${at.x * every}`);
     point(find("unit-scale"), limits, value);
     const cell = box(across.first + at.x * across.step, down.first + at.y * down.step, across.step, down.step);
     const paths = [cell];
     let words = "What a unit of this layer sees is not known.";
     if (field) {
-      const [top, left] = [0, 1].map((i) => field.start[i] + [at.y, at.x][i] * field.stride[i]);
+      const [top, left] = [0, 1].map((i) => field.start[i] + [at.y, at.x][i] * every * field.stride[i]);
       paths.push(box(left, top, field.size[1], field.size[0]));
       const rows = [clamp(Math.floor(top), 0, height - 1), clamp(Math.ceil(top + field.size[0]) - 1, 0, height - 1)];
       const columns = [clamp(Math.floor(left), 0, width - 1), clamp(Math.ceil(left + field.size[1]) - 1, 0, width - 1)];
       words = `Sees rows ${rows.join("–")} and columns ${columns.join("–")} of the picture (the outer box)` +
-        (field.whole ? ", and through gates all of it." : ".");
+        (field.whole ? ", and through gates all of it. " : ". ") +
+        "Each cell is drawn around the center of what its unit sees.";
     }
     mark(marks, paths);
     find("unit-facts").textContent = words;
