@@ -2,12 +2,12 @@ import errno
 import hashlib
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
 
 from striate.errors import WeightsError
-from striate.weights import download as module
 from striate.weights.download import Timing, download
 from tests.weights.conftest import file_of
 from tests.weights.loopback import Page, Server
@@ -211,8 +211,8 @@ def test_too_little_space_is_said_before_the_first_byte(
 ) -> None:
     server.pages["/w.pth"] = Page(CONTENT)
     usage = type("usage", (), {"free": 1_000_000})
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(WeightsError, match=r"has 1\.0 MB free, but 3\.0 MB are still to come"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(WeightsError, match=r"has 1\.0 MB free, but 3\.0 MB are to come"):
         get(server, tmp_path / "w.pth")
     assert list(tmp_path.iterdir()) == []
 

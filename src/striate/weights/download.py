@@ -5,7 +5,6 @@ length and hash gets its name, in one step.
 """
 
 import http.client
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from striate.errors import WeightsError
 from striate.weights.https import CutError, Response, Web, plain
 from striate.weights.origin import WeightFile, say_bytes
-from striate.weights.saving import save_checked, writing
+from striate.weights.saving import check_space, save_checked, writing
 from striate.weights.verify import check_file
 
 __all__ = ["Progress", "Timing", "download"]
@@ -23,7 +22,6 @@ __all__ = ["Progress", "Timing", "download"]
 Progress = Callable[[str, int, int | None], None]
 
 _CHUNK_BYTES = 1 << 18
-_SPARE_BYTES = 16 << 20  # left free on the disk beside the file itself
 _LONGEST_PAUSE_S = 16.0
 
 
@@ -170,12 +168,7 @@ class _Download:
             raise WeightsError(
                 f"{self.url} announces {total} bytes, but {published} were published: it is another file."
             )
-        free = shutil.disk_usage(self.part.parent).free
-        if free < total - done + _SPARE_BYTES:
-            raise WeightsError(
-                f"The disk with {self.part.parent} has {say_bytes(free)} free, but {say_bytes(total - done)} are still "
-                "to come; free some space, or set STRIATE_HOME to a folder on another disk."
-            )
+        check_space(self.part.parent, total - done)
         return total
 
 

