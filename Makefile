@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -m "not slow and not gpu"
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 # Installed again only when what is to be installed has changed.
 PINS := $(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
 DEMO_STAMP := $(VENV)/.striate-demo-$(PINS)
