@@ -46,6 +46,7 @@ class ExplainConfig(BaseModel):
         channels: Channels to show a stage.
         batch_size: Pictures that go through the network at once.
         max_megapixels: Larger photos are refused before they are decoded.
+        device: `cpu`, `cuda`, or `auto` for a GPU if there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +61,7 @@ class ExplainConfig(BaseModel):
     channels: int = Field(default=12, ge=1)
     batch_size: int = Field(default=16, ge=1)
     max_megapixels: float = Field(default=64.0, gt=0)
+    device: str = "auto"
 
     @property
     def folder(self) -> Path:
@@ -81,11 +83,11 @@ def run(config: ExplainConfig) -> Iterator[Event]:
     photo = read_image(config.photo, max_megapixels=config.max_megapixels)  # a bad photo fails before the heavy work
     yield Plan(f"Explain {config.photo.name} with {config.network}: answers, layers, saliency and occlusion maps.")
     yield Progress("loading the network", 0, None)
-    network = load(config.network)
-    network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 2-3x on a CPU
+    network = load(config.network).to(config.device)
     loading = perf_counter() - began
     result = yield from explain(network, photo, config)
-    result = replace(result, provenance=_provenance(result, config, loading=loading, began=began))
+    facts = _provenance(result, config, device=network.device, loading=loading, began=began)
+    result = replace(result, provenance=facts)
     yield Progress("writing the report", 0, None)
     try:
         files = result.save(config.folder)
@@ -196,7 +198,9 @@ def _weight_facts(network: Network) -> dict[str, Any]:
     }
 
 
-def _provenance(result: Explanation, config: ExplainConfig, *, loading: float, began: float) -> dict[str, Any]:
+def _provenance(
+    result: Explanation, config: ExplainConfig, *, device: torch.device, loading: float, began: float
+) -> dict[str, Any]:
     command = ["striate", "explain", str(config.photo), "--network", config.network]
     for name, field in ExplainConfig.model_fields.items():
         value = getattr(config, name)
@@ -211,7 +215,7 @@ def _provenance(result: Explanation, config: ExplainConfig, *, loading: float, b
             "occlusion": round(result.occlusion.seconds, 3),
             "in all": round(perf_counter() - began, 3),
         },
-        "device": "cpu" if not torch.cuda.is_available() else torch.cuda.get_device_name(0),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "precision": "float32",
         "versions": {

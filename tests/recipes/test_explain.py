@@ -1,0 +1,149 @@
+"""The main job on a small network that is trained on nothing but finds what it must, and on the default network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from striate.data import Labels, Preprocessing
+from striate.errors import DataError, UnknownNameError
+from striate.insight import Explanation, occlusion, saliency
+from striate.models import Network, create_model
+from striate.recipes.events import Done, Plan, Progress
+from striate.recipes.explain import ExplainConfig, rebuild_report, run
+from striate.weights import NativeMetadata, save_native
+
+
+def small_network(folder: Path) -> Path:
+    torch.manual_seed(2)
+    net = create_model("squeezenet1_1", num_classes=6)
+    labels = Labels(("ant", "bee", "cat", "</script><b>dog", "egg", "fox & hen"))
+    metadata = NativeMetadata(
+        "squeezenet1_1", "as built", "trained", Preprocessing(input_size=(64, 64), resize=64), labels
+    )
+    return save_native(folder / "small.safetensors", net.state_dict(), metadata=metadata)
+
+
+def photo(folder: Path, height: int = 90, width: int = 120) -> Path:
+    y, x = np.mgrid[:height, :width]
+    pixels = np.stack([x * 2 % 256, y * 2 % 256, (x * y) % 256], axis=2).astype(np.uint8)
+    Image.fromarray(pixels).save(folder / "a photo.png")
+    return folder / "a photo.png"
+
+
+def explained(folder: Path, **changes: object) -> Explanation:
+    settings = {"network": str(small_network(folder)), "out": folder / "out", **changes}
+    if "photo" not in settings:
+        settings["photo"] = photo(folder)
+    *_, done = run(ExplainConfig(**settings))
+    assert isinstance(done, Done)
+    return done.result
+
+
+def test_events_come_in_order_and_the_files_are_there(tmp_path: Path) -> None:
+    config = ExplainConfig(photo=photo(tmp_path), network=str(small_network(tmp_path)), out=tmp_path / "out")
+    events = list(run(config))
+    assert isinstance(events[0], Plan)
+    assert isinstance(events[-1], Done)
+    assert all(isinstance(event, Progress) for event in events[1:-1])
+    windows = [e for e in events if isinstance(e, Progress) and e.stage == "occlusion"]
+    assert windows[-1].done == windows[-1].total == 49
+    assert all(path.stat().st_size > 0 for path in events[-1].files.values())
+    assert events[-1].files["report"] == tmp_path / "out" / "report.html"
+
+
+def test_the_parts_belong_together(tmp_path: Path) -> None:
+    result = explained(tmp_path, top=3)
+    assert len(result.answers) == 3
+    assert result.target == result.answers[0]
+    assert result.seen.shape == (64, 64, 3)
+    assert result.photo_size == (90, 120)
+    assert result.saliency.values.shape == result.occlusion.values.shape == (1, 64, 64)
+    assert result.occlusion.grid is not None
+    assert result.occlusion.grid.shape == (1, 7, 7, 3)
+    assert result.occlusion_classes == tuple(answer.index for answer in result.answers)
+    np.testing.assert_allclose(
+        result.occlusion.baseline[0], [answer.probability for answer in result.answers], rtol=1e-5
+    )
+    assert [s.address for s in result.activations] == [
+        stage.address for stage in result.summary.stages if max(stage.output_shape[2:], default=1) > 1
+    ]
+
+
+def test_a_target_outside_the_top_is_explained_and_kept(tmp_path: Path) -> None:
+    least = explained(tmp_path, top=6).answers[-1]
+    result = explained(tmp_path, top=1, target=least.label)
+    assert result.target.index == least.index
+    assert result.saliency.target == result.occlusion.target == (least.index,)
+    assert result.occlusion_classes == (result.answers[0].index, least.index)
+
+
+def test_an_index_as_target_is_the_same_as_its_name(tmp_path: Path) -> None:
+    by_name, by_index = explained(tmp_path, target="bee"), explained(tmp_path, target=1)
+    np.testing.assert_array_equal(by_name.saliency.values, by_index.saliency.values)
+
+
+def test_the_same_photo_gives_the_same_numbers(tmp_path: Path) -> None:
+    one, two = explained(tmp_path), explained(tmp_path)
+    for name, array in one.arrays().items():
+        np.testing.assert_array_equal(two.arrays()[name], array)
+
+
+def test_the_page_is_drawn_again_from_the_data(tmp_path: Path) -> None:
+    explained(tmp_path)
+    report = tmp_path / "out" / "report.html"
+    first = report.read_bytes()
+    report.unlink()
+    assert rebuild_report(tmp_path / "out") == report
+    assert report.read_bytes() == first
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (700, 3), (2000, 1500)])
+def test_any_photo_size_works(size: tuple[int, int], tmp_path: Path) -> None:
+    result = explained(tmp_path, photo=photo(tmp_path, *size))
+    assert result.photo_size == size
+    assert max(result.photo.shape) <= 1600
+    assert np.isfinite(result.saliency.values).all()
+
+
+def test_faults_come_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing\.png"):
+        list(run(ExplainConfig(photo=tmp_path / "nothing.png")))
+    network = str(small_network(tmp_path))
+    with pytest.raises(UnknownNameError, match="zebra"):
+        list(run(ExplainConfig(photo=photo(tmp_path), network=network, target="zebra", out=tmp_path / "o")))
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+    with pytest.raises(DataError, match=r"cannot write to .*taken.* --out"):
+        explained(tmp_path, out=tmp_path / "taken")
+
+
+def test_the_default_folder_is_named_after_photo_and_network() -> None:
+    assert ExplainConfig(photo=Path("a/my photo.jpg"), network="resnet50").folder == Path(
+        "striate-out/my_photo-resnet50"
+    )
+
+
+def test_a_network_finds_what_it_looks_for() -> None:
+    """A black photo with one red square, and a network that counts red: nothing but the square may matter."""
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1, bias=False), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[0.0, 0, 0], [60.0, 0, 0]]).view(2, 3, 1, 1))
+    plain = Preprocessing(input_size=(64, 64), resize=64, mean=(0.0,) * 3, std=(1.0,) * 3)
+    network = Network("counts_red", net, plain, Labels(("other", "red")))
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[20:36, 30:46, 0] = 255
+    drop = occlusion(network, pixels, target="red", window=8, stride=4, fill=0.0).values[0]
+    assert drop[20:36, 30:46].min() > 0
+    reached = np.zeros((64, 64), bool)
+    reached[20 - 8 : 36 + 8, 30 - 8 : 46 + 8] = True  # a window reaches a window's side beyond the square
+    np.testing.assert_allclose(drop[~reached], 0, atol=1e-6)
+    row, column = np.unravel_index(drop.argmax(), drop.shape)
+    assert row in range(20, 36)
+    assert column in range(30, 46)
+    np.testing.assert_allclose(saliency(network, pixels, target="red").values, 60 / 64**2, rtol=1e-5)
