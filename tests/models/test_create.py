@@ -85,7 +85,7 @@ def test_blank_networks_keep_their_constants(name: str) -> None:
 def test_unknown_names_and_contradictions() -> None:
     with pytest.raises(UnknownNameError, match="No network named 'resnet5o'"):
         load("resnet5o")
-    with pytest.raises(UnknownNameError, match="No weights named 'resnet50.nonsense'"):
+    with pytest.raises(UnknownNameError, match=r"No weights named 'resnet50\.nonsense'"):
         create_model("resnet50.nonsense")
     with pytest.raises(UnknownNameError, match="alexnet_2012"):
         load("alexnet_2012")

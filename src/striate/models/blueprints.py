@@ -1,6 +1,7 @@
 """Names and shapes of every network's tensors, to tell which network a weights file belongs to."""
 
 from collections.abc import Iterable
+from functools import cache
 
 import torch
 
@@ -17,12 +18,12 @@ def blueprints(names: Iterable[str] | None = None) -> list[Blueprint]:
     Raises:
         UnknownNameError: One of the names is not in the catalogue.
     """
-    found = []
-    for name in catalogue() if names is None else names:
-        entry = find_entry(name)
-        with torch.device("meta"):
-            module = build(entry)
-        found.append(
-            Blueprint.of(name, module, variant=entry.variant, classifier=entry.classifier, first_conv=entry.first_conv)
-        )
-    return found
+    return [_blueprint(name) for name in (catalogue() if names is None else names)]
+
+
+@cache
+def _blueprint(name: str) -> Blueprint:
+    entry = find_entry(name)
+    with torch.device("meta"):
+        module = build(entry)
+    return Blueprint.of(name, module, variant=entry.variant, classifier=entry.classifier, first_conv=entry.first_conv)

@@ -38,7 +38,6 @@ class CatalogueEntry:
         first_conv: The layer that takes the picture.
         keys: Whose `state_dict` keys these are.
         same_keys_as: Other names whose weights load here without error but mean another graph.
-        default_weights: The tag that `load(name)` takes.
         published: Scores of the paper.
         notes: Traps and departures, one sentence each.
     """
@@ -58,7 +57,6 @@ class CatalogueEntry:
     keys: str
     options: Mapping[str, Any] = field(default_factory=dict)
     same_keys_as: tuple[str, ...] = ()
-    default_weights: str | None = None
     published: Mapping[str, Any] = field(default_factory=dict)
     published_gmacs: float | None = None
     notes: tuple[str, ...] = ()

@@ -37,7 +37,7 @@ def create_model(
 
     Args:
         name: A name that `list_models` gives. `name.tag` asks for the trained weights called `tag`.
-        weights: A tag (`in1k`), `DEFAULT` for the network's default weights, a weights file, or None for fresh ones.
+        weights: A tag (`in1k`, or torchvision's `IMAGENET1K_V1` and `DEFAULT`), a weights file, or None for fresh ones.
         num_classes: Classes; by default those of the weights, or the published number. With trained weights of another
             number the classifier starts afresh.
         in_channels: Channels of the picture; by default those of the weights, or the published number. With trained
@@ -67,10 +67,10 @@ def create_model(
         return build(entry, num_classes=num_classes, in_channels=in_channels)
     if _is_file(wanted):
         loaded = load_file(wanted)
-        identity = identify(loaded, blueprints(), wanted=architecture)
+        identity = identify(loaded, blueprints, wanted=architecture)
         theirs = (identity.num_classes, identity.in_channels)
         return _fill(entry, loaded.state, theirs=theirs, asked=(num_classes, in_channels))
-    record = find_record(architecture if str(wanted).upper() == "DEFAULT" else f"{architecture}.{wanted}")
+    record = find_record(f"{architecture}.{wanted}")
     return _from_record(entry, record, num_classes=num_classes, in_channels=in_channels)
 
 
@@ -139,7 +139,7 @@ def _fill(
 
 def _load_file(path: Path) -> Network:
     loaded = load_file(path)
-    identity = identify(loaded, blueprints())
+    identity = identify(loaded, blueprints)
     if identity.preprocessing is None:
         raise WeightsError(
             f"{path} does not say how photos are to be prepared for its weights, and a guess would only answer "
