@@ -26,21 +26,52 @@ __all__ = ["VERBS", "Verb", "build_app", "main"]
 
 
 class Verb(NamedTuple):
-    """One row of the command line: where the verb lives and its line in the help."""
+    """One row of the command line: where the verb lives, its line in the help, and what comes after its name."""
 
     name: str
     target: str
     group: str
     help: str
+    usage: str | None = None
 
 
 VERBS = (
-    Verb("explain", "striate.cli.explain:explain", "See inside", "Say what a network sees in a photo, and show why."),
-    Verb("inspect", "striate.cli.inspect:inspect", "See inside", "Show every layer: shape, parameters, MACs, field."),
-    Verb("classify", "striate.cli.classify:classify", "Use", "Name what is in many photos."),
-    Verb("models", "striate.cli.models:models", "Networks and weights", "List the networks, or show one's card."),
+    Verb(
+        "explain",
+        "striate.cli.explain:explain",
+        "See inside",
+        "Say what a network sees in a photo, and show why.",
+        usage="PHOTO [OPTIONS]",
+    ),
+    Verb(
+        "inspect",
+        "striate.cli.inspect:inspect",
+        "See inside",
+        "Show every layer: shape, parameters, MACs, receptive field.",
+        usage="NETWORK [OPTIONS]",
+    ),
+    Verb(
+        "classify",
+        "striate.cli.classify:classify",
+        "Use",
+        "Name what is in many photos.",
+        usage="FILES|FOLDERS… [OPTIONS]",
+    ),
+    Verb(
+        "models",
+        "striate.cli.models:models",
+        "Networks and weights",
+        "List the networks, or show one's card.",
+        usage="[NAME] [OPTIONS]",
+    ),
     Verb("weights", "striate.cli.weights:app", "Networks and weights", "List, fetch, verify and import weights."),
-    Verb("doctor", "striate.cli.doctor:doctor", "This machine", "Show versions, devices, caches and what is missing."),
+    Verb(
+        "doctor",
+        "striate.cli.doctor:doctor",
+        "This machine",
+        "Show versions, devices, caches and what is missing.",
+        usage="[OPTIONS]",
+    ),
 )
 
 EPILOGUE = """\
@@ -82,13 +113,14 @@ def build_app() -> App:
         version=f"striate {__version__}",
         console=stdout(),
         error_console=stderr(),
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=lambda value: value or None),  # not: [default: False]
         group_commands=Group("Help", sort_key=99),
         suppress_keyboard_interrupt=False,
     )
     groups = {name: Group(name, sort_key=number) for number, name in enumerate(dict.fromkeys(v.group for v in VERBS))}
     for number, verb in enumerate(VERBS):
-        app.command(verb.target, name=verb.name, help=verb.help, group=groups[verb.group], sort_key=number)
+        usage = {} if verb.usage is None else {"usage": f"Usage: striate {verb.name} {verb.usage}"}
+        app.command(verb.target, name=verb.name, help=verb.help, group=groups[verb.group], sort_key=number, **usage)
     return app
 
 

@@ -91,9 +91,12 @@ def _show_card(entry: "CatalogueEntry") -> None:
             ["beware", f"weights of {', '.join(entry.same_keys_as)} load here without error but mean another graph"]
         )
     rows += [["note", note] for note in entry.notes]
-    for record in _records(entry):
+    records = _records(entry)
+    for record in records:
         scores = ", ".join(f"{key} {value:g}" for key, value in record.published.items())
-        words = [record.name, record.file.size_text, record.license, record.origins[0].kind, scores]
+        words = [record.name, record.file.size_text, record.license.partition(";")[0], record.origins[0].kind, scores]
         rows.append(["weights", "; ".join(word for word in words if word)])
+    terms = dict.fromkeys(record.license.partition(";")[2].strip() for record in records)
+    rows += [["terms", each] for each in terms if each]
     print_table(["", ""], rows, align="ll")
     print_next(f"striate inspect {entry.name}")
