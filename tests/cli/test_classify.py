@@ -75,3 +75,10 @@ def test_refusals(flag: str, folder: Path, run_cli: Callable[..., Any]) -> None:
     result = run_cli("classify", folder, flag, "0")
     assert result.code == 2
     assert f"{flag} must be greater than 0, got 0" in result.err
+
+
+def test_an_unknown_device_is_refused(folder: Path, run_cli: Callable[..., Any]) -> None:
+    result = run_cli("classify", folder / "coffee.png", "--device", "gpu9")
+    assert result.code == 2
+    assert "device 'gpu9' cannot be used here" in result.err.splitlines()[-1]
+    assert "Use 'auto' or 'cpu'." in result.err

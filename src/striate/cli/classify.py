@@ -27,6 +27,7 @@ def classify(
     top: int = 5,
     batch_size: int = 16,
     max_megapixels: float = 64.0,
+    device: str = "auto",
     json: bool = False,
 ) -> int:
     """Name what is in many photos. Of a folder, all images in it and below it are taken.
@@ -39,6 +40,7 @@ def classify(
         top: Answers for each photo, best first.
         batch_size: Photos that go through the network at once.
         max_megapixels: Larger photos are refused before they are decoded.
+        device: cpu, cuda, or auto for a GPU where there is one.
         json: Print one JSON document: for each file its answers, or its error.
     """
     for name, value in (("--top", top), ("--batch-size", batch_size), ("--max-megapixels", max_megapixels)):
@@ -49,27 +51,19 @@ def classify(
         print_note(message)
     results: list[dict[str, Any]] = [{"file": str(path), "error": message} for path, message in failed.items()]
     if photos:
-        results += _classify(photos, network, top=top, batch_size=batch_size, max_megapixels=max_megapixels, quiet=json)
+        from striate.models import load  # imports torch
+
+        with ProgressLine() as progress:
+            progress.update("loading the network", 0, None)
+            loaded = load(network, progress=lambda name, done, total: progress.update(f"fetching {name}", done, total))
+            loaded = loaded.to(device)
+            for start in range(0, len(photos), batch_size):
+                progress.update("classifying", start, len(photos))
+                batch = photos[start : start + batch_size]
+                outcomes = list(_classify_batch(loaded, batch, top=top, max_megapixels=max_megapixels))
+                with progress.aside():
+                    results += [_note(path, outcome, quiet=json) for path, outcome in outcomes]
     return _finish(results, network=network, top=top, json=json)
-
-
-def _classify(
-    photos: list[Path], network: str, *, top: int, batch_size: int, max_megapixels: float, quiet: bool
-) -> list[dict[str, Any]]:
-    """Classify batch by batch, print every photo's outcome, and return them as they go into the JSON document."""
-    from striate.models import load  # imports torch
-
-    results = []
-    with ProgressLine() as progress:
-        progress.update("loading the network", 0, None)
-        loaded = load(network, progress=lambda name, done, total: progress.update(f"fetching {name}", done, total))
-        for start in range(0, len(photos), batch_size):
-            progress.update("classifying", start, len(photos))
-            batch = photos[start : start + batch_size]
-            outcomes = list(_classify_batch(loaded, batch, top=top, max_megapixels=max_megapixels))
-            with progress.aside():
-                results += [_note(path, outcome, quiet=quiet) for path, outcome in outcomes]
-    return results
 
 
 def _photos(paths: list[Path]) -> tuple[list[Path], dict[Path, str]]:

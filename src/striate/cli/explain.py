@@ -34,6 +34,7 @@ def explain(
     channels: int = 12,
     batch_size: int = 16,
     max_megapixels: float = 64.0,
+    device: str = "auto",
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     json: bool = False,
 ) -> int:
@@ -50,6 +51,7 @@ def explain(
         channels: Channels to show for each stage.
         batch_size: Pictures that go through the network at once.
         max_megapixels: Larger photos are refused before they are decoded.
+        device: cpu, cuda, or auto for a GPU where there is one.
         from_: Draw the page again from the data that an earlier run saved in this folder; no photo is needed.
         json: Print one JSON document instead of the table.
     """
@@ -74,6 +76,7 @@ def explain(
         channels=channels,
         batch_size=batch_size,
         max_megapixels=max_megapixels,
+        device=device,
     )
     done: Done | None = None
     with ProgressLine() as progress:
