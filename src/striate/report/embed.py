@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from striate.draw import encode_jpeg, encode_png
 
-__all__ = ["LOSSLESS_PIXELS", "block_of", "data_uri", "jpeg_uri", "pack", "photo_uri", "png_uri", "unpack"]
+__all__ = ["LOSSLESS_PIXELS", "block_of", "data_uri", "jpeg_uri", "pack", "photo_uri", "png_uri", "smaller", "unpack"]
 
-LOSSLESS_PIXELS = 400 * 400
+LOSSLESS_PIXELS = 300 * 300
 """Photographic pictures with more pixels than this are embedded as JPEG, or the page would grow past its limit."""
 
 
@@ -42,14 +43,25 @@ def png_uri(image: NDArray[np.uint8]) -> str:
     return data_uri(encode_png(image), "image/png")
 
 
-def jpeg_uri(image: NDArray[np.uint8], *, quality: int = 86) -> str:
-    """A photo, with a little loss."""
-    return data_uri(encode_jpeg(image, quality=quality), "image/jpeg")
+def jpeg_uri(image: NDArray[np.uint8], *, most_bytes: int = 450_000) -> str:
+    """A photo, with as little loss as `most_bytes` allow, down to a quality of 40."""
+    for quality in (88, 78, 64, 52, 40):
+        data = encode_jpeg(image, quality=quality)
+        if len(data) <= most_bytes:
+            break
+    return data_uri(data, "image/jpeg")
+
+
+def smaller(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """A photo for a place where it is shown small: its longer side at most `side`."""
+    picture = Image.fromarray(image)
+    picture.thumbnail((side, side))
+    return np.asarray(picture)
 
 
 def photo_uri(image: NDArray[np.uint8]) -> str:
     """What a network saw: without loss unless it is large."""
-    return png_uri(image) if image.shape[0] * image.shape[1] <= LOSSLESS_PIXELS else jpeg_uri(image, quality=92)
+    return png_uri(image) if image.shape[0] * image.shape[1] <= LOSSLESS_PIXELS else jpeg_uri(image)
 
 
 def pack(values: NDArray[Any], *, bits: Literal[8, 16] = 16) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from striate.report.scale import Scale, build_scale
 
 __all__ = ["EvidenceSection", "MapFigure", "build_evidence", "patch_color"]
 
-MOST_PIXELS = 512 * 512
+MOST_PIXELS = 400 * 400
 """A network that takes photos at their own size may see more pixels; the page then shows one value a block of them."""
 SALIENCY_PERCENTILE = 99.5
 """Gradients have a few very large values; the scale ends here, so that they do not turn the rest of the map black."""

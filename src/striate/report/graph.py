@@ -98,6 +98,8 @@ def is_folded(row: LayerRow, rows: tuple[LayerRow, ...]) -> bool:
     """Whether a layer changes neither the shape nor the view of what goes in."""
     if row.macs or math.prod(row.input_shape) != math.prod(row.output_shape):
         return False
+    if len(row.input_shape) != len(row.output_shape):
+        return True  # the same numbers in another order
     views = [rows[source].field for source in row.sources]
     if row.field is None or not views or any(view is None for view in views):
         return "Pool" not in row.kind

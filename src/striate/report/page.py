@@ -18,7 +18,7 @@ from striate.draw import SIGNED, UNSIGNED, colormap_table
 from striate.draw.overlay import LIGHTNESS, SHARE
 from striate.insight import Explanation
 from striate.report.answer import build_answer
-from striate.report.embed import jpeg_uri
+from striate.report.embed import jpeg_uri, smaller
 from striate.report.evidence import build_evidence
 from striate.report.kernel_tiles import build_kernels
 from striate.report.layers import build_network
@@ -61,7 +61,7 @@ def build_report(explanation: Explanation) -> str:
             stages=stages,
             layers=build_network(explanation),
             provenance=build_provenance(explanation),
-            thumbnail=jpeg_uri(explanation.seen, quality=80),
+            thumbnail=jpeg_uri(smaller(explanation.seen, 264)),
             style=Markup(_web("report.css")),  # noqa: S704  # the package's own files
             script=Markup("\n".join(_web(name) for name in SCRIPTS)),  # noqa: S704
             data=embed_json(data),

@@ -14,9 +14,9 @@ from striate.report.scale import Scale, build_scale
 
 __all__ = ["StageUnits", "UnitCard", "build_units"]
 
-MOST_VALUES = 600_000
+MOST_VALUES = 310_000
 """Numbers of one stage that a page carries; beyond it fewer channels are shown, and the page says so."""
-MOST_UNITS = 300 * 300
+MOST_UNITS = 256 * 256
 """Units of one map that are drawn; of larger maps every second, third … unit is."""
 EXACT_VALUES = 150_000
 """Up to here they are kept in 16 bits, beyond it in 8."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from striate.insight import Explanation
-from striate.report.embed import block_of, photo_uri
+from striate.report.embed import LOSSLESS_PIXELS, block_of, jpeg_uri, photo_uri, smaller
 from striate.report.evidence import MOST_PIXELS
 
 __all__ = ["ViewSection", "build_view"]
@@ -19,6 +19,7 @@ CHANNEL_NAMES = {
 class ViewSection:
     """Pictures, the crop in photo pixels, and the steps in words."""
 
+    photo: str
     seen: str
     height: int
     width: int
@@ -28,6 +29,7 @@ class ViewSection:
     box: tuple[float, float, float, float]
     steps: tuple[str, ...]
     sentence: str
+    lossless: bool
     lost: str
     photo_ratio: float
     seen_ratio: float
@@ -50,6 +52,7 @@ def build_view(explanation: Explanation) -> ViewSection:
     if left < -0.5 or top < -0.5 or right > photo_width + 0.5 or bottom > photo_height + 0.5:
         lost += " The picture was padded with black where the photo ends."
     return ViewSection(
+        photo=jpeg_uri(smaller(explanation.photo, 800), most_bytes=200_000),
         seen=photo_uri(explanation.seen[::block, ::block]),
         height=height,
         width=width,
@@ -59,6 +62,7 @@ def build_view(explanation: Explanation) -> ViewSection:
         box=(frame[0], frame[1], frame[2] - frame[0], frame[3] - frame[1]),
         steps=_steps(explanation),
         sentence=explanation.preprocessing.describe(),
+        lossless=height * width <= LOSSLESS_PIXELS,
         lost=lost,
         photo_ratio=_ratio(frame[2] - frame[0], frame[3] - frame[1]),
         seen_ratio=_ratio(width, height),

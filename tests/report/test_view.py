@@ -1,0 +1,48 @@
+"""What the network saw, and the steps to it."""
+
+from dataclasses import replace
+
+from striate.data import Preprocessing
+from striate.report.view import build_view
+from tests.report.samples import explain, network, photo, sample
+
+
+def test_the_crop_and_what_is_lost():
+    section = build_view(sample())
+    left, top, right, bottom = section.crop
+    inside = (right - left) * (bottom - top) / (120 * 180)
+    assert f"{100 * (1 - inside):.0f}\u00a0% of the photo lies outside" in section.lost
+    assert (section.photo_height, section.photo_width) == (120, 180)
+    assert (section.height, section.width) == (64, 64)
+
+
+def test_the_steps_name_every_setting():
+    steps = " ".join(build_view(sample()).steps)
+    for words in (
+        "180\u00a0×\u00a0120",
+        "72 px (bilinear, antialiased",
+        "64\u00a0×\u00a064",
+        "red, green, blue",
+        "0.485",
+    ):
+        assert words in steps
+    caffe = Preprocessing(channels="BGR", scale=255, mean=(104, 117, 123), std=(1, 1, 1))
+    steps = " ".join(build_view(replace(sample(), preprocessing=caffe)).steps)
+    assert "blue, green, red" in steps
+    assert "from 0 to 255" in steps
+    assert "Subtract 104, 117, 123, divide by 1" in steps
+
+
+def test_a_photo_fed_as_it_is():
+    section = build_view(explain(network(preprocessing=Preprocessing(resize=None)), photo(64, 80)))
+    assert section.lost == "The whole photo went in."
+    assert any("No resize and no crop" in step for step in section.steps)
+
+
+def test_padding_is_told_and_framed():
+    section = build_view(explain(network(preprocessing=Preprocessing(input_size=(64, 64), resize=40)), photo()))
+    assert "padded with black" in section.lost
+    x, y, width, height = section.box
+    assert x < 0 or y < 0
+    assert width >= 180
+    assert height >= 120
