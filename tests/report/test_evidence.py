@@ -72,6 +72,15 @@ def test_the_checks_are_computed():
     assert f"rank correlation of {expected:.2f}".replace("-", "−") in checks
 
 
+def test_a_map_without_drops_says_so():
+    found = sample()
+    grid = np.broadcast_to(found.occlusion.baseline[:, None, None], found.occlusion.grid.shape)
+    flat = replace(found.occlusion, values=found.occlusion.values * 0, grid=grid)
+    checks = build_evidence(replace(found, occlusion=flat)).checks
+    assert checks[0] == "No patch of this size lowers the probability."
+    assert not any("Mind the scale" in check or "correlation" in check for check in checks)
+
+
 def test_small_drops_are_called_small():
     found = sample()
     weak = replace(found, occlusion=replace(found.occlusion, values=found.occlusion.values * 0 + np.float32(0.001)))

@@ -223,17 +223,16 @@ def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[st
     y, x = (int(n) for n in np.unravel_index(int(score.argmin()), score.shape))
     probability = occlusion.parameters.get("score", "probability") == "probability"
     say = format_percent if probability else format_value
+    fall = float(baseline[place] - score[y, x])
     before, after = say(float(baseline[place])), say(float(score[y, x]))
-    change = (
-        f"from {before} to {after}"
-        if before != after
-        else f"down by {format_value(float(baseline[place] - score[y, x]))} only"
-    )
+    change = f"from {before} to {after}" if before != after else f"down by {format_value(fall)} only"
     words = [
         f"The costliest patch, at row {y * down} and column {x * across}, takes “{explanation.target.label}” {change}."
+        if fall > 0
+        else f"No patch of this size lowers the {occlusion.parameters.get('score', 'probability')}."
     ]
     most = float(np.abs(occlusion.values[0]).max())
-    if probability and most < WEAK_DROP:
+    if probability and 0 < most < WEAK_DROP:
         words.append(
             "Mind the scale: the deepest color of the occlusion map stands for "
             f"{format_value(100 * most)}\u00a0percentage points."

@@ -45,7 +45,7 @@ async function startEvidence(data, page) {
       Object.values(plates).forEach((p) => p.querySelector(".marks").replaceChildren());
       Object.values(scales).forEach((s) => point(s, [0, 1], null));
       write(readouts.patch, rest.patch);
-      for (const key of ["occlusion", "saliency"]) {
+      for (const key of /** @type {("occlusion"|"saliency")[]} */ (["occlusion", "saliency"])) {
         const p = strongest(key);
         write(readouts[key], "Largest: ", [number(maps[key].values[pixel(p)])], ` at row ${p.y}, column ${p.x}.`);
       }
@@ -122,6 +122,8 @@ async function startEvidence(data, page) {
       at = pixelAt(e, picture, width, height);
       show();
     };
+    picture.addEventListener("focus", () => readouts[key].setAttribute("aria-live", "polite")); // one voice at a time
+    picture.addEventListener("blur", () => readouts[key].setAttribute("aria-live", "off"));
     picture.addEventListener("pointermove", move);
     picture.addEventListener("pointerdown", move);
     picture.addEventListener("pointerleave", (/** @type {PointerEvent} */ e) => {
