@@ -26,6 +26,16 @@ def test_the_numbers_for_the_pointer_are_the_data():
     assert data["stride"] == [12, 12]
 
 
+def test_classes_come_with_their_probability():
+    found = sample()
+    choices = build_evidence(found).classes
+    assert [choice.label for choice in choices] == list(found.occlusion_labels)
+    assert [choice.chosen for choice in choices] == [True, False, False, False, False]
+    for choice, share in zip(choices, found.occlusion.baseline[0], strict=True):
+        assert choice.percent == format_percent(float(share))
+        assert choice.width == pytest.approx(100 * share, abs=0.01)
+
+
 def test_scales_say_where_they_end():
     found = sample()
     section = build_evidence(found)
@@ -120,3 +130,11 @@ def test_large_inputs_are_read_in_blocks():
     assert section.data["saliency"]["shape"] == [450, 350]
     assert unpack(section.data["saliency"])[0, 0] == pytest.approx(values[0, :2, :2].max(), abs=1e-4)
     assert "blocks of 2" in section.saliency.what
+
+
+def test_logits_are_said_as_numbers():
+    found = sample()
+    settings = {**found.occlusion.parameters, "score": "logit"}
+    section = build_evidence(replace(found, occlusion=replace(found.occlusion, parameters=settings)))
+    assert section.classes[0].percent == format_value(float(found.occlusion.baseline[0, 0]))
+    assert "how much the logit of the class falls" in section.occlusion.what

@@ -150,7 +150,7 @@ def layer_words(row: LayerRow) -> tuple[str, str]:
 
 def layer_title(row: LayerRow) -> str:
     """All of a layer in one line, for a tooltip."""
-    return f"{row.address}: {row.kind} {row.detail}".rstrip() + f" → {format_shape(row.output_shape[1:])}"
+    return f"{row.address}: {row.kind.lstrip('_')} {row.detail}".rstrip() + f" → {format_shape(row.output_shape[1:])}"
 
 
 @dataclass(frozen=True)

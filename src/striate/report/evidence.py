@@ -1,5 +1,6 @@
 """Where the answer comes from: the occlusion and the saliency map over what the network saw, and how far they agree."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ class ClassChoice:
     place: int
     label: str
     percent: str
+    width: float
     chosen: bool
 
 
@@ -112,7 +114,13 @@ def build_evidence(explanation: Explanation) -> EvidenceSection:
             "whether the change would help or hurt.",
         ),
         classes=tuple(
-            ClassChoice(number, label, format_percent(float(baseline[number])), number == place)
+            ClassChoice(
+                place=number,
+                label=label,
+                percent=_say(occlusion)(float(baseline[number])),
+                width=round(100 * float(np.clip(baseline[number], 0, 1)), 2),
+                chosen=number == place,
+            )
             for number, label in enumerate(explanation.occlusion_labels)
         ),
         checks=_checks(explanation, baseline),
@@ -221,8 +229,7 @@ def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[st
     height, width = (int(n) for n in occlusion.parameters["window"])
     down, across = (int(n) for n in occlusion.parameters["stride"])
     y, x = (int(n) for n in np.unravel_index(int(score.argmin()), score.shape))
-    probability = occlusion.parameters.get("score", "probability") == "probability"
-    say = format_percent if probability else format_value
+    say = _say(occlusion)
     fall = float(baseline[place] - score[y, x])
     before, after = say(float(baseline[place])), say(float(score[y, x]))
     change = f"from {before} to {after}" if before != after else f"down by {format_value(fall)} only"
@@ -232,7 +239,7 @@ def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[st
         else f"No patch of this size lowers the {occlusion.parameters.get('score', 'probability')}."
     ]
     most = float(np.abs(occlusion.values[0]).max())
-    if probability and 0 < most < WEAK_DROP:
+    if say is format_percent and 0 < most < WEAK_DROP:
         words.append(
             "Mind the scale: the deepest color of the occlusion map stands for "
             f"{format_value(100 * most)}\u00a0percentage points."
@@ -254,6 +261,11 @@ def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[st
             + " over these places (1 is the same order, 0 is chance)."
         )
     return tuple(words)
+
+
+def _say(occlusion: Heatmap) -> Callable[[float], str]:
+    """How a score is said: a probability in percent, a logit as a number."""
+    return format_percent if occlusion.parameters.get("score", "probability") == "probability" else format_value
 
 
 def _window_means(

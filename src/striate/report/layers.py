@@ -112,7 +112,7 @@ def _line(index: int, row: LayerRow, base: int) -> LayerLine:
         number=index,
         address=row.address,
         short=last if row.depth > base and parent else row.address,
-        kind=row.kind,
+        kind=row.kind.lstrip("_"),
         detail=row.detail,
         level=row.depth - base + 1,
         leaf=row.leaf,
