@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import jaxtyping
 import pytest
 
@@ -46,6 +47,12 @@ class CommandResult:
     def json(self) -> Any:
         """Stdout as the one JSON document that it must be."""
         return json.loads(self.out)
+
+
+# The same examples on every run; HYPOTHESIS_PROFILE=explore looks for new ones. Machines under load have no deadline.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", max_examples=1000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 class NetworkUsedError(RuntimeError):

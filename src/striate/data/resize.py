@@ -81,7 +81,7 @@ def cut(x: Float[Tensor, "n c h w"], crop: tuple[int, int]) -> Float[Tensor, "n 
     for axis in (2, 3):
         wanted, have = crop[axis - 2], x.shape[axis]
         start = crop_start(have, wanted)
-        if start >= 0:
+        if wanted <= have:  # not `start >= 0`: one missing pixel is padded at the end, from start 0
             x = x.narrow(axis, start, wanted)
         else:
             before, after = -start, wanted - have + start
