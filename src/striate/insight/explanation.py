@@ -162,9 +162,11 @@ class Explanation:
             tiles = [draw.enlarge(tile, factor=8) for tile in self.kernels.draw()[:, 0]]
             drawn["kernels"] = draw.grid(tiles, gap=4)
         for number, stage in enumerate(self.activations):
-            limits = draw.limits_of(stage.maps, signed=False)
+            signed = stage.minimum < 0  # a stage that does not end in a ReLU
+            limits, colormap = draw.limits_of(stage.maps, signed=signed), draw.SIGNED if signed else draw.UNSIGNED
             factor = max(1, 112 // max(stage.maps.shape[1:]))
-            tiles = [draw.enlarge(draw.colorize(m, limits=limits), factor=factor) for m in stage.maps]
+            drawings = [draw.colorize(m, limits=limits, colormap=colormap) for m in stage.maps]
+            tiles = [draw.enlarge(drawing, factor=factor) for drawing in drawings]
             drawn[f"activations_{number}_{stage.address}"] = draw.grid(tiles, gap=4)
         return drawn
 

@@ -28,6 +28,7 @@ from striate.insight.heatmap import Heatmap, as_numpy
 from striate.insight.target import Target, choose_targets, module_and_input
 from striate.models import Network
 from striate.probe import evaluating
+from striate.runtime import best_batch_size, fold
 
 __all__ = ["occlusion", "spread_windows", "sweep_occlusion", "window_starts"]
 
@@ -43,7 +44,7 @@ def occlusion(
     stride: int | tuple[int, int] = 8,
     fill: float | tuple[float, ...] | None = None,
     score: Score = "probability",
-    batch_size: int = 16,
+    batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Heatmap:
     """How much a class loses when a blank patch hides each place.
@@ -59,7 +60,8 @@ def occlusion(
         fill: Color of the patch: RGB in [0, 1] for a `Network` (its mean color by default), a number or one for each
             channel in input space for a plain module (0 by default).
         score: `probability` after the softmax, or the raw `logit`.
-        batch_size: Pictures that go through the network at once.
+        batch_size: Pictures that go through the network at once; by default as many as the processor's cache (or a GPU)
+            likes.
         progress: Called with (windows done, windows in all).
 
     Returns:
@@ -97,7 +99,7 @@ def sweep_occlusion(
     stride: int | tuple[int, int] = 8,
     fill: float | tuple[float, ...] | None = None,
     score: Score = "probability",
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> Generator[tuple[int, int], None, Heatmap]:
     """`occlusion` in steps: yields (windows done, windows in all) after every batch and returns the result.
 
@@ -111,7 +113,7 @@ def sweep_occlusion(
             f"stride must be at most the window, or pixels between windows are never hidden; got stride "
             f"({step_y}, {step_x}) and window ({height}, {width})."
         )
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
     module, x = module_and_input(network, images)
     patch = _patch_color(network, x, fill)
@@ -121,13 +123,15 @@ def sweep_occlusion(
         logits = module(x)
         targets = choose_targets(network, logits, target)
         baseline = _finish(logits, score)
+        runner = fold(module, x)
+        size = batch_size or best_batch_size(module, x)
         rows = []
-        for begin in range(0, len(places), batch_size):
-            batch = places[begin : begin + batch_size]
+        for begin in range(0, len(places), size):
+            batch = places[begin : begin + size]
             covered = x[[n for n, _, _ in batch]]
             for picture, (_, top, left) in zip(covered, batch, strict=True):
                 picture[:, top : top + height, left : left + width] = patch
-            rows.append(_finish(module(covered), score))
+            rows.append(_finish(runner(covered), score))
             yield begin + len(batch), len(places)
     grid = torch.cat(rows).view(len(x), len(tops), len(lefts), -1)
     chosen = targets.view(-1, 1, 1, 1).expand(-1, len(tops), len(lefts), 1)

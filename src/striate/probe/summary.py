@@ -34,6 +34,7 @@ class LayerRow:
         total_macs: The same with everything inside.
         field: The receptive field of the output's units, or None where it is not known.
         sources: Indices of the leaf rows whose output goes in (empty: the picture itself).
+        follows: The leaf row whose output is this row's input, unchanged, and is read by nothing else; or None.
     """
 
     address: str
@@ -49,6 +50,7 @@ class LayerRow:
     total_macs: int
     field: Field | None
     sources: tuple[int, ...] = ()
+    follows: int | None = None
 
     @property
     def extent(self) -> tuple[int, ...]:

@@ -108,6 +108,7 @@ class _Call:
         self.macs = 0
         self.field: Field | None = None
         self.sources: frozenset[int] = frozenset()
+        self.takes: int | None = None
 
 
 class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own classes are untyped
@@ -118,6 +119,9 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
         self.calls: list[_Call] = []
         self.open: list[int] = []
         self.macs = 0
+        self.makers: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self.readers: dict[int, set[tuple[str, int]]] = {}
+        self.operations = 0
         self.fields: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self.origins: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
@@ -125,7 +129,13 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        self.operations += 1
+        for tensor in _tensors((args, kwargs)):
+            self.read(tensor)
         out = func(*args, **kwargs)
+        for tensor in _tensors(out):
+            if tensor in self.makers:  # written over in place: no longer what the layer gave
+                del self.makers[tensor]
         inputs = [t for t in _tensors((args, kwargs)) if t in self.fields]
         macs = _macs(func, args, kwargs, out)
         self.macs += macs
@@ -138,6 +148,15 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
                 self.fields[tensor] = field
                 self.origins[tensor] = origin
         return out
+
+    def read(self, tensor: Tensor) -> None:
+        """Note who reads a layer's output: the layer that is running, or one functional operation between layers."""
+        if tensor in self.makers:
+            call = self.open[-1] if self.open else -1
+            inside = call >= 0 and self.calls[call].leaf
+            self.readers.setdefault(self.makers[tensor], set()).add(
+                ("call", call) if inside else ("operation", self.operations)
+            )
 
     def finish(self) -> tuple[LayerRow, ...]:
         """The calls as rows, with inclusive sums."""
@@ -163,9 +182,13 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
                 total_macs=total_macs[index],
                 field=call.field,
                 sources=tuple(sorted(call.sources)),
+                follows=self._only_reader_of(call.takes, index),
             )
             for index, call in enumerate(self.calls)
         )
+
+    def _only_reader_of(self, row: int | None, index: int) -> int | None:
+        return row if row is not None and self.readers.get(row) == {("call", index)} else None
 
     def _parent(self, index: int) -> int | None:
         depth = self.calls[index].depth
@@ -189,6 +212,8 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
                 call.input_shape = tuple(first.shape)
             noted = [t for t in _tensors((args, kwargs)) if t in watcher.origins]
             call.sources = frozenset().union(*(watcher.origins[t] for t in noted)) if noted else frozenset()
+            if first is not None and first in watcher.makers:
+                call.takes = watcher.makers[first]
             for parameter in part.parameters(recurse=False):
                 if id(parameter) not in counted:  # a shared parameter belongs to its first user
                     counted.add(id(parameter))
@@ -210,6 +235,7 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
         call.field = watcher.fields[first] if first in watcher.fields else None  # noqa: SIM401 - its get() is untyped
         if call.leaf:
             for tensor in _tensors(output):
+                watcher.makers[tensor] = index
                 if tensor in watcher.origins:
                     watcher.origins[tensor] = frozenset({index})
 
@@ -219,7 +245,10 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
                 stack.callback(part.register_forward_pre_hook(enter(path), with_kwargs=True).remove)
                 stack.callback(part.register_forward_hook(leave).remove)
         with watcher:
-            module(x)
+            output = module(x)
+    watcher.operations += 1
+    for tensor in _tensors(output):
+        watcher.read(tensor)
     return watcher
 
 

@@ -44,7 +44,7 @@ class ExplainConfig(BaseModel):
         window: Side of the blank patch, in pixels of what the network sees.
         stride: Pixels between patches.
         channels: Channels to show a stage.
-        batch_size: Pictures that go through the network at once.
+        batch_size: Pictures that go through the network at once; by default what suits the processor.
         max_megapixels: Larger photos are refused before they are decoded.
         device: `cpu`, `cuda`, or `auto` for a GPU if there is one.
     """
@@ -59,7 +59,7 @@ class ExplainConfig(BaseModel):
     window: int = Field(default=16, ge=1)
     stride: int = Field(default=8, ge=1)
     channels: int = Field(default=12, ge=1)
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
     max_megapixels: float = Field(default=64.0, gt=0)
     device: str = "auto"
 

@@ -1,0 +1,114 @@
+"""The same network with fewer passes over memory: for inference only.
+
+On a CPU, batch normalization and activations cost as much as the convolutions between them, because each reads and
+writes the whole map once more. At inference, normalization is a fixed scale and shift of every channel, which the
+convolution before it can do itself:
+
+    bn(conv(x)) = gamma (w * x + b - mean) / sqrt(var + eps) + beta
+                = w' * x + b',   w' = w gamma / sqrt(var + eps),   b' = (b - mean) gamma / sqrt(var + eps) + beta
+
+and an activation whose input nobody else reads can write over it.
+"""
+
+import copy
+from contextlib import suppress
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import StriateError
+from striate.probe import LayerRow, evaluating, summary
+
+__all__ = ["fold"]
+
+_Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+_Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+_ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardtanh, nn.SiLU, nn.Hardswish)
+
+
+def fold(module: nn.Module, x: Tensor) -> nn.Module:
+    """A copy of `module` for inference, with normalization folded into convolutions and activations in place.
+
+    Only what one pass shows to be safe is changed: a normalization that alone reads its convolution, an activation that
+    alone reads its layer. The copy must answer `x` as the original does, to rounding; else the original comes back. It
+    shares every weight that is not folded. Do not train it, and do not look inside it: layers give other things.
+
+    Args:
+        module: Any module; it is left as it was.
+        x: A batch `n c h w` that it takes; its first picture is used.
+
+    Returns:
+        The copy, in evaluation mode, or `module` itself where nothing can be folded.
+    """
+    try:
+        rows = summary(module, tuple(x.shape[1:])).rows
+    except (StriateError, RuntimeError):  # a pass that cannot be followed is not folded
+        return module
+    duplicate = _duplicate(module, {})
+    changed = [_absorb(duplicate, rows, row) for row in rows if row.follows is not None]
+    if not any(changed):
+        return module
+    for part in duplicate.modules():
+        part.training = False
+    with evaluating(module), torch.inference_mode():
+        wanted = module(x[:1])
+        with suppress(RuntimeError):
+            if _alike(duplicate(x[:1]), wanted):
+                return duplicate
+    return module
+
+
+def _absorb(duplicate: nn.Module, rows: tuple[LayerRow, ...], row: LayerRow) -> bool:
+    """Fold this row into the one it follows, or let it write over its input; tells whether anything changed."""
+    before = rows[row.follows or 0]
+    calls = [r.address.partition("#")[0] for r in rows]
+    if any(calls.count(r.address.partition("#")[0]) > 1 for r in (row, before)):
+        return False  # a module that is called twice must stay what it is
+    layer, previous = duplicate.get_submodule(row.address), duplicate.get_submodule(before.address)
+    if isinstance(layer, _Norm) and isinstance(previous, _Convolution) and _fold_norm(previous, layer):
+        parent, _, name = row.address.rpartition(".")
+        setattr(duplicate.get_submodule(parent), name, nn.Identity())
+        return True
+    # Only behind a layer that makes new memory: behind a view, writing would reach what the view looks at.
+    if type(layer) in _ACTIVATIONS and isinstance(previous, _Convolution | _Norm | nn.Identity | nn.Linear):
+        layer.inplace = True  # type: ignore[assignment]  # a plain flag of all of them
+        return True
+    return False
+
+
+def _fold_norm(convolution: _Convolution, norm: _Norm) -> bool:
+    """Give `convolution` (a duplicate) the scale and shift of `norm`; False where that cannot be done."""
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None or len(mean) != convolution.out_channels:
+        return False
+    if any(part._forward_hooks or part._forward_pre_hooks for part in (norm, convolution)):
+        return False
+    weight = convolution.weight.detach()
+    gamma = norm.weight.detach() if norm.affine else torch.ones_like(mean)
+    beta = norm.bias.detach() if norm.affine else torch.zeros_like(mean)
+    bias = torch.zeros_like(mean) if convolution.bias is None else convolution.bias.detach()
+    scale = gamma / torch.sqrt(variance + norm.eps)
+    folded = weight * scale.view(-1, *[1] * (weight.dim() - 1))  # k c h w by k 1 1 1
+    convolution.weight = nn.Parameter(folded, requires_grad=False)
+    convolution.bias = nn.Parameter((bias - mean) * scale + beta, requires_grad=False)
+    return True
+
+
+def _alike(mine: object, wanted: object) -> bool:
+    if not isinstance(mine, Tensor) or not isinstance(wanted, Tensor) or mine.shape != wanted.shape:
+        return False
+    # Folding rounds each weight once more; a wrong fold is off by whole values.
+    slack = 1e3 * torch.finfo(wanted.dtype).eps if wanted.is_floating_point() else 0.0
+    return bool((mine - wanted).norm() <= slack * wanted.norm())
+
+
+def _duplicate(module: nn.Module, made: dict[int, nn.Module]) -> nn.Module:
+    """New module objects around the same tensors; a part that is used twice stays one part."""
+    if id(module) not in made:
+        made[id(module)] = twin = copy.copy(module)
+        for name in ("_parameters", "_buffers"):
+            twin.__dict__[name] = dict(module.__dict__[name])
+        twin.__dict__["_modules"] = {
+            name: None if part is None else _duplicate(part, made) for name, part in module._modules.items()
+        }
+    return made[id(module)]

@@ -1,0 +1,106 @@
+"""A folded network answers the same, and nothing is folded that somebody else reads."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from striate.models import create_model
+from striate.runtime import fold
+from tests.oracles.networks import forget_statistics
+
+
+def kinds(module: nn.Module) -> list[str]:
+    return [type(part).__name__ for part in module.modules()]
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "googlenet", "efficientnet_lite0", "se_resnet50", "vgg11_bn", "squeezenet1_1", "lenet5_relu"]
+)
+def test_networks_answer_the_same_in_double(name: str) -> None:
+    torch.manual_seed(0)
+    with torch.no_grad():
+        net = forget_statistics(create_model(name, num_classes=5)).double()
+    x = torch.randn(2, 1 if name.startswith("lenet") else 3, 64, 64, dtype=torch.float64)
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    folded = fold(net, x)
+    assert folded is not net
+    assert not folded.training
+    assert net.training
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(x), net.eval()(x), rtol=1e-9, atol=1e-9)
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+    assert not any(getattr(part, "inplace", False) for part in net.modules())
+    if name == "resnet18":
+        assert "BatchNorm2d" not in kinds(folded)
+        assert kinds(net).count("BatchNorm2d") == 20
+
+
+class Shortcut(nn.Module):
+    """The normalization is not the only reader of its convolution."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self.mode = mode
+        self.conv, self.norm, self.act = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU()
+        forget_statistics(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        if self.mode == "added":
+            return self.norm(y) + y
+        if self.mode == "functional between":
+            return self.norm(F.relu(y))
+        if self.mode == "in place between":
+            return self.norm(F.relu_(y))
+        if self.mode == "twice":
+            return self.norm(self.norm(y))
+        if self.mode == "returned":
+            self.kept = y
+            return torch.cat([self.norm(y), self.kept], 1)
+        if self.mode == "view":
+            return self.act(y.view(len(y), -1)).sum(1, keepdim=True) + y.sum((1, 2, 3))[:, None]
+        return self.act(self.norm(y)) + self.norm(y)
+
+
+@pytest.mark.parametrize(
+    "mode", ["added", "functional between", "in place between", "twice", "returned", "view", "called again"]
+)
+def test_what_others_read_is_left_alone(mode: str) -> None:
+    with torch.no_grad():
+        net = Shortcut(mode).double().eval()
+    x = torch.randn(2, 3, 6, 6, dtype=torch.float64)
+    with torch.inference_mode():
+        torch.testing.assert_close(fold(net, x)(x), net(x), rtol=1e-12, atol=1e-12)
+    assert "BatchNorm2d" in kinds(fold(net, x))
+
+
+class Hidden(nn.Module):
+    """Calls a registered layer through a list, which a copy cannot redirect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.order = [self.conv]
+        forget_statistics(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.order[0](x))
+
+
+def test_a_copy_that_would_answer_otherwise_is_not_used() -> None:
+    with torch.no_grad():
+        net = Hidden().eval()
+    x = torch.randn(1, 3, 8, 8)
+    assert fold(net, x) is net
+
+
+def test_nothing_to_fold_gives_the_module_back() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    assert fold(net, torch.randn(1, 3, 2, 2)) is net
+
+
+def test_untracked_statistics_are_not_folded() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)).eval()
+    x = torch.randn(4, 3, 8, 8)
+    assert "BatchNorm2d" in kinds(fold(net, x))
