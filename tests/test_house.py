@@ -174,7 +174,7 @@ def test_the_source_archive_can_build_and_test(built: Path) -> None:
     with tarfile.open(archive) as tar:
         inside = {name.partition("/")[2] for name in tar.getnames()}
     wanted = {"pyproject.toml", "constraints.txt", "Makefile", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md"}
-    assert wanted | {"src/striate/py.typed", "tests/conftest.py", "docs/architecture.md"} <= inside
+    assert wanted | {"src/striate/py.typed", "tests/conftest.py", "benchmarks/explain.py", "CITATION.cff"} <= inside
     assert not any(".venv" in name or "__pycache__" in name for name in inside)
 
 

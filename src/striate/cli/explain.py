@@ -32,7 +32,7 @@ def explain(
     window: int = 16,
     stride: int = 8,
     channels: int = 12,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     max_megapixels: float = 64.0,
     device: str = "auto",
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
@@ -49,7 +49,7 @@ def explain(
         window: Side of the blank patch of the occlusion map, in pixels of what the network sees.
         stride: Pixels between two places of the patch; smaller is finer and slower.
         channels: Channels to show for each stage.
-        batch_size: Pictures that go through the network at once.
+        batch_size: Pictures that go through the network at once; what suits the machine when it is not given.
         max_megapixels: Larger photos are refused before they are decoded.
         device: cpu, cuda, or auto for a GPU where there is one.
         from_: Draw the page again from the data that an earlier run saved in this folder; no photo is needed.
