@@ -52,7 +52,9 @@ def classify(
     results: list[dict[str, Any]] = [{"file": str(path), "error": message} for path, message in failed.items()]
     if photos:
         from striate.models import load  # imports torch
+        from striate.runtime import reuse_freed_memory
 
+        reuse_freed_memory()
         with ProgressLine() as progress:
             progress.update("loading the network", 0, None)
             loaded = load(network, progress=lambda name, done, total: progress.update(f"fetching {name}", done, total))

@@ -62,6 +62,9 @@ def explain(
 
     from striate.recipes import explain as recipe  # imports torch
     from striate.recipes.events import Done, Plan, Progress
+    from striate.runtime import reuse_freed_memory
+
+    reuse_freed_memory()
 
     # A class index may be typed as a number; pydantic would keep it as text.
     wanted = int(target) if target is not None and target.isascii() and target.isdecimal() else target
