@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 import striate
-from striate.data import read_image
+from striate.data import Labels, Preprocessing, read_image
 from striate.errors import ConfigError, UnknownNameError
-from striate.models import Network
+from striate.models import Network, create_model
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +102,12 @@ def test_the_table_is_the_catalogues(network: Network) -> None:
 def test_top_below_one_is_refused(network: Network, photos: dict[str, NDArray[np.uint8]]) -> None:
     with pytest.raises(ConfigError, match="top must be at least 1; got 0"):
         network.classify(photos["coffee"], top=0)
+
+
+def test_a_trunk_without_classes_says_so_and_still_gives_features() -> None:
+    module = create_model("vgg16_features").eval()
+    trunk = Network("vgg16_features", module, Preprocessing(input_size=(64, 64), resize=64), Labels(()))
+    photo = np.full((80, 90, 3), 128, np.uint8)
+    with pytest.raises(ConfigError, match="'vgg16_features' ends at its features and has no classes"):
+        trunk.classify(photo)
+    assert trunk.features(photo, layers=["features.29"])["features.29"].shape == (1, 512, 4, 4)

@@ -77,7 +77,16 @@ class Network:
         return self.preprocessing(images).to(self.device)
 
     def logits(self, images: Images) -> Tensor:
-        """Raw scores `n k`, without gradients."""
+        """Raw scores `n k`, without gradients.
+
+        Raises:
+            ConfigError: The network ends at its features and has no classes to score.
+        """
+        if not self.labels:
+            raise ConfigError(
+                f"'{self.name}' ends at its features and has no classes to answer with. "
+                "Use network.features(images, layers=…), or a network of `striate models --task classify`."
+            )
         with torch.inference_mode():
             scores = self.module(self.preprocess(images))
         return torch.as_tensor(scores)
