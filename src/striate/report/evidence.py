@@ -256,9 +256,10 @@ def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[st
         _window_means(explanation.saliency.values[0], score.shape, (height, width), (down, across)).ravel(),
     )
     if agreement is not None:
+        verdict = "agree" if agreement >= 0.5 else "agree in part" if agreement >= 0.2 else "do not agree"
         words.append(
-            f"The two maps agree with a rank correlation of {agreement:.2f}".replace("-", "−")
-            + " over these places (1 is the same order, 0 is chance)."
+            f"The two maps {verdict} on which places matter: "
+            + f"rank correlation {agreement:.2f} (1 is the same order, 0 is chance).".replace("-", "−")
         )
     return tuple(words)
 

@@ -56,11 +56,11 @@ def build_kernels(explanation: Explanation) -> KernelSection | None:
     order = "blue, green, red" if kernels.channels == "BGR" else "red, green, blue"
     size = format_shape((height, width))
     words = (
-        f"{count} kernels of {size} weights for {order}, drawn as colors: mid grey is 0, full red, green or "
-        f"blue is ±{format_value(largest)}."
+        f"{count} kernels of {size} weights for {order}, drawn as colors: mid grey is 0; a "
+        f"full red, green or blue is +{format_value(largest)}, none of it −{format_value(largest)}."
         if color
         else f"{count} kernels of {size} weights for {channels} input channel{'s' if channels > 1 else ''}, each "
-        " drawn by itself: white is 0, red above, blue below."
+        "drawn by itself: white is 0, red above, blue below."
     )
     return KernelSection(
         address=kernels.address,

@@ -37,8 +37,8 @@ class StageGroup:
     """A stage: its totals, its rows and its opened drawing."""
 
     number: int
-    name: str
-    address: str
+    first: str
+    last: str
     shape: str
     layers: int
     parameters: str
@@ -91,8 +91,8 @@ def _group(summary: Summary, number: int) -> StageGroup:
     last = summary.rows[stage.rows[-1]]
     return StageGroup(
         number=number,
-        name=stage.name,
-        address=stage.address,
+        first=summary.rows[stage.rows[0]].address,
+        last=last.address,
         shape=format_shape(stage.output_shape[1:]),
         layers=sum(line.leaf for line in lines),
         parameters=format_count(stage.parameters),

@@ -48,7 +48,7 @@ class StageUnits:
     """The strongest channels of one stage."""
 
     number: int
-    name: str
+    place: int | None
     address: str
     shape: str
     field: str
@@ -60,13 +60,14 @@ class StageUnits:
 
 def build_units(explanation: Explanation) -> tuple[StageUnits, ...]:
     """Cards, scales, words and numbers of the fifth section, one entry a stage."""
+    places = {stage.address: number for number, stage in enumerate(explanation.summary.stages, start=1)}
     return tuple(
-        _stage(number, stage, explanation.summary.row(stage.address))
+        _stage(number, stage, explanation.summary.row(stage.address), places.get(stage.address))
         for number, stage in enumerate(explanation.activations)
     )
 
 
-def _stage(number: int, stage: StageActivations, row: LayerRow | None) -> StageUnits:
+def _stage(number: int, stage: StageActivations, row: LayerRow | None, place: int | None) -> StageUnits:
     every = block_of(stage.maps.shape[1], stage.maps.shape[2], MOST_UNITS)
     maps = np.asarray(stage.maps[:, ::every, ::every], np.float64)
     count, height, width = maps.shape
@@ -95,7 +96,7 @@ def _stage(number: int, stage: StageActivations, row: LayerRow | None) -> StageU
     channels = stage.shape[0]
     return StageUnits(
         number=number,
-        name=stage.stage,
+        place=place,
         address=stage.address,
         shape=format_shape(stage.shape),
         field=_field_words(row) + (f"; one unit in {every} along each side is drawn" if every > 1 else ""),
