@@ -1,8 +1,8 @@
 """Draw the picture of the README: a mug of coffee and two lemons on a wooden table, by ray marching.
 
 The scene is a signed distance function: how far is the nearest surface from a point? A ray that walks by that distance
-never steps through anything (sphere tracing: Hart 1996). Everything is computed: the picture is ours, and the same every
-time. Run: `python docs/images/render_still_life.py still-life.jpg` (about a minute).
+never steps through anything (sphere tracing: Hart 1996). Everything is computed: the picture is ours.
+Run: `python docs/images/render_still_life.py still-life.jpg` (about a minute).
 """
 
 import sys

@@ -82,6 +82,18 @@ def test_the_checks_are_computed():
     assert f"rank correlation {expected:.2f}".replace("-", "−") in checks
 
 
+def test_a_place_that_speaks_against_the_class_is_named_when_it_weighs_more():
+    found = sample()
+    grid = np.array(found.occlusion.grid)
+    base = float(found.occlusion.baseline[0][0])
+    grid[0, 1, 2, 0] = base + 0.9 * (1 - base)
+    words = f"Hiding the place at row 12 and column 24 does more: it raises it to {format_percent(grid[0, 1, 2, 0])}"
+    assert words in " ".join(build_evidence(replace(found, occlusion=replace(found.occlusion, grid=grid))).checks)
+    grid[0, ..., 0] = np.minimum(grid[0, ..., 0], base)
+    found = replace(found, occlusion=replace(found.occlusion, grid=grid))
+    assert "speaks against" not in " ".join(build_evidence(found).checks)
+
+
 def test_a_map_without_drops_says_so():
     found = sample()
     grid = np.broadcast_to(found.occlusion.baseline[:, None, None], found.occlusion.grid.shape)

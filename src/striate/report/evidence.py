@@ -238,6 +238,12 @@ def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[st
         if fall > 0
         else f"No patch of this size lowers the {occlusion.parameters.get('score', 'probability')}."
     ]
+    y, x = (int(n) for n in np.unravel_index(int(score.argmax()), score.shape))
+    if score[y, x] - baseline[place] > max(fall, 0.0):
+        words.append(
+            f"Hiding the place at row {y * down} and column {x * across} does more: it raises it to "
+            f"{say(float(score[y, x]))}. What stands there speaks against the class."
+        )
     most = float(np.abs(occlusion.values[0]).max())
     if say is format_percent and 0 < most < WEAK_DROP:
         words.append(

@@ -77,12 +77,12 @@ def _stage(number: int, stage: StageActivations, row: LayerRow | None, place: in
     colormap = SIGNED if signed else UNSIGNED
     limits = limits_of(np.array([stage.minimum, stage.maximum]), signed=signed)
     cards = []
-    for place, (channel, values) in enumerate(zip(stage.channels[:count], maps, strict=True)):
+    for card, (channel, values) in enumerate(zip(stage.channels[:count], maps, strict=True)):
         y, x = (int(n) for n in np.unravel_index(int(np.nanargmax(values)), values.shape))
         cards.append(
             UnitCard(
                 stage=number,
-                number=place,
+                number=card,
                 layer=stage.address,
                 channel=channel,
                 picture=png_uri(colorize(values, colormap=colormap, limits=limits)),

@@ -73,9 +73,8 @@ def _steps(explanation: Explanation) -> tuple[str, ...]:
     preprocessing = explanation.preprocessing
     height, width = explanation.seen.shape[:2]
     photo_height, photo_width = explanation.photo_size
-    steps = [
-        f"Read {explanation.photo_name}: {photo_width}\u00a0×\u00a0{photo_height} pixels, upright (an EXIF rotation is applied)."
-    ]
+    size = f"{photo_width}\u00a0×\u00a0{photo_height} pixels"
+    steps = [f"Read {explanation.photo_name}: {size}, upright (an EXIF rotation is applied)."]
     if preprocessing.resize is None:
         steps.append("No resize and no crop: the network takes the photo at its own size.")
     else:
