@@ -1,5 +1,7 @@
 """Capturing any layer of any module, and leaving no trace."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -88,3 +90,22 @@ def test_a_layer_that_is_never_called_is_said_so() -> None:
 def test_a_layer_without_one_tensor_is_refused() -> None:
     with pytest.raises(ShapeError, match="'pair' gives a tuple"):
         capture(Tangle(), torch.randn(1, 3, 9, 9), ["pair"])
+
+
+def test_threads_that_share_a_module_each_get_their_own() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3)).eval()
+
+    def ask(value: int) -> bool:
+        x = torch.full((1, 3, 16, 16), float(value))
+        with torch.no_grad():
+            return torch.equal(capture(net, x, ["2"])["2"], net[:3](x)) and net(x).shape == (1, 4, 10, 10)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(ask, range(100)))
+
+
+def test_a_compiled_module_is_captured_also_after_its_first_run() -> None:
+    net, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), torch.randn(1, 3, 8, 8)
+    net.compile(backend="eager")
+    net(x)
+    torch.testing.assert_close(capture(net, x, ["0"])["0"], net[0](x))

@@ -1,12 +1,14 @@
 """The layer table of foreign and awkward modules, against hand counts and published numbers."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from striate.arithmetic import Field
-from striate.errors import ShapeError
+from striate.errors import ConfigError, ShapeError
 from striate.probe import Summary, summary
 from tests.oracles.foreign import load_timm, load_torchvision
 
@@ -184,3 +186,102 @@ def test_foreign_networks_group_into_the_stages_people_know() -> None:
     assert gated.field.size == (35, 35)
     assert sum(s.macs for s in table.stages) == table.macs
     assert sum(s.parameters for s in table.stages) == table.parameters
+
+
+class Keeps(nn.Module):
+    """Stores what it sees, and counts, as people's networks do."""
+
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.last = self.conv(x)
+        self.count = self.count + 1
+        return self.last
+
+
+def test_nothing_fake_is_left_in_the_module() -> None:
+    keeps = Keeps()
+    with pytest.warns(FutureWarning, match="weight_norm"):  # old, and in use: its hook sets an attribute `weight`
+        normed = nn.utils.weight_norm(nn.Conv2d(3, 4, 3))
+    count = keeps.count
+    summary(nn.Sequential(keeps), (3, 8, 8))
+    summary(nn.Sequential(normed), (3, 8, 8))
+    assert keeps.count is count
+    assert not hasattr(keeps, "last")
+    assert type(normed.weight) is Tensor
+    with pytest.raises(ShapeError):
+        summary(nn.Sequential(keeps, nn.Conv2d(5, 4, 3)), (3, 8, 8))
+    assert not hasattr(keeps, "last")
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_lazy_and_scripted_modules_are_refused_and_left_usable() -> None:
+    lazy = nn.Sequential(nn.LazyConv2d(4, 3))
+    with pytest.raises(ConfigError, match="has lazy layers whose shapes are not known yet"):
+        summary(lazy, (3, 8, 8))
+    assert lazy(torch.ones(1, 3, 8, 8)).shape == (1, 4, 6, 6)
+    assert summary(lazy, (3, 8, 8)).macs == 36 * 4 * 27
+    traced = torch.jit.trace(nn.Conv2d(3, 4, 3), torch.ones(1, 3, 8, 8))
+    for module in (traced, nn.Sequential(traced)):
+        with pytest.raises(ConfigError, match="is TorchScript, which cannot be watched"):
+            summary(module, (3, 8, 8))
+
+
+def test_a_parametrized_layer_is_one_row() -> None:
+    conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3, padding=1))
+    table = summary(nn.Sequential(conv, nn.ReLU()), (3, 8, 8))
+    assert [row.address for row in table.rows] == ["0", "1"]
+    assert table.rows[0].leaf
+    assert table.rows[0].parameters == table.parameters == 4 + 108 + 4
+    assert [stage.output_shape for stage in table.stages] == [(1, 4, 8, 8)]
+
+
+def test_a_compiled_module_shows_its_layers_also_after_its_first_run() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    net.compile(backend="eager")
+    net(torch.ones(1, 3, 8, 8))
+    assert [row.address for row in summary(net, (3, 8, 8)).rows] == ["0", "1"]
+    whole = torch.compile(net, backend="eager")
+    whole(torch.ones(1, 3, 8, 8))
+    assert [row.kind for row in summary(whole, (3, 8, 8)).rows if row.leaf] == ["Conv2d", "ReLU"]
+
+
+def test_a_module_that_leaves_torch_is_run_for_real_unless_that_is_forbidden() -> None:
+    class Numpy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.from_numpy(x.numpy() * 2)
+
+    for module in (nn.Sequential(nn.Conv2d(3, 4, 3), Numpy()), LooksAtValues()):
+        assert summary(module, (3, 8, 8)).macs == 36 * 4 * 27
+        with pytest.raises(ShapeError, match="refuses an input of size"):
+            summary(module, (3, 8, 8), run=False)
+
+
+def test_what_is_written_into_a_part_is_known_to_be_there() -> None:
+    class Pastes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.last = nn.Conv2d(3, 3, 3), nn.Identity()
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = torch.zeros_like(x[:, :, :1, :1]).new_zeros(1, 3, 8, 8)
+            y[:, :, 1:7, 1:7] = self.conv(x)
+            return self.last(y)
+
+    row = summary(Pastes(), (3, 8, 8)).row("last")
+    assert row is not None
+    assert row.field is not None
+    assert row.field.whole
+    assert row.sources == (0,)
+
+
+def test_two_threads_watch_one_module() -> None:
+    net = nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(8)))
+    wanted = summary(net, (3, 8, 8))
+    with ThreadPoolExecutor(4) as pool:
+        assert all(table == wanted for table in pool.map(lambda _: summary(net, (3, 8, 8)), range(12)))

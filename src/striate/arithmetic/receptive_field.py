@@ -14,7 +14,7 @@ Source: Araujo, Norris, Sim 2019, "Computing receptive fields of convolutional n
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-__all__ = ["Field", "merge_fields", "span_field", "upsample_field", "window_field"]
+__all__ = ["Field", "merge_fields", "read_field", "span_field", "upsample_field", "window_field"]
 
 Number = int | Fraction
 
@@ -27,8 +27,9 @@ class Field:
         size: Pixels that one unit sees along each axis, padding included.
         stride: Pixels between the fields of neighboring units; a fraction after upsampling.
         start: First pixel of unit 0's field; negative where it reaches into the padding.
-        whole: True where every unit also depends on the whole picture (global pooling, a fully connected layer, or a
-            squeeze-and-excitation gate); `size` then tells what the local path alone sees.
+        whole: True where every unit also depends on the whole picture (global pooling, a fully connected layer, a
+            squeeze-and-excitation gate, statistics over the map), or may depend on it because its way there cannot be
+            followed; `size` then tells what the local path alone sees.
     """
 
     size: tuple[int, ...]
@@ -59,6 +60,24 @@ class Field:
         return tuple(edges)
 
 
+def read_field(field: Field, *, step: tuple[Number, ...], first: tuple[Number, ...], last: tuple[Number, ...]) -> Field:
+    """The field of units that each read a run of the units below: unit i from i * step + first to i * step + last.
+
+    Every layer that works at places is one of these, along each axis: a convolution, a pooling, a cut, a resize. Where
+    the runs do not lie exactly `step` apart, `first` and `last` are the widest, so that the box covers every unit's.
+
+    >>> read_field(Field.of_input(1), step=(2,), first=(-3,), last=(3,))
+    Field(size=(7,), stride=(2,), start=(-3,), whole=False)
+    """
+    axes = range(len(field.size))
+    return replace(
+        field,
+        size=tuple(_ceiling(field.size[a] + (last[a] - first[a]) * Fraction(field.stride[a])) for a in axes),
+        stride=tuple(_whole_if_it_is(field.stride[a] * step[a]) for a in axes),
+        start=tuple(_whole_if_it_is(field.start[a] + first[a] * field.stride[a]) for a in axes),
+    )
+
+
 def window_field(
     field: Field,
     *,
@@ -73,14 +92,12 @@ def window_field(
     >>> layer.size, layer.stride, layer.start
     ((7, 7), (2, 2), (-3, -3))
     """
-    axes = range(len(field.size))
-    return replace(
+    reach = _reach(kernel_size, dilation)
+    return read_field(
         field,
-        size=tuple(
-            -int(-(field.size[a] + (kernel_size[a] - 1) * dilation[a] * Fraction(field.stride[a])) // 1) for a in axes
-        ),
-        stride=tuple(_whole_if_it_is(field.stride[a] * stride[a]) for a in axes),
-        start=tuple(_whole_if_it_is(field.start[a] - padding[a] * field.stride[a]) for a in axes),
+        step=stride,
+        first=tuple(-p for p in padding),
+        last=tuple(r - p for r, p in zip(reach, padding, strict=True)),
     )
 
 
@@ -93,14 +110,12 @@ def upsample_field(
     dilation: tuple[int, ...],
 ) -> Field:
     """The field after a transposed convolution: the smallest box that covers what any phase of the output sees."""
-    axes = range(len(field.size))
-    reach = [(kernel_size[a] - 1) * dilation[a] for a in axes]
-    step = [Fraction(field.stride[a]) / stride[a] for a in axes]
-    return replace(
+    reach = _reach(kernel_size, dilation)
+    return read_field(
         field,
-        size=tuple(field.size[a] - int(-(reach[a] * step[a]) // 1) for a in axes),
-        stride=tuple(_whole_if_it_is(step[a]) for a in axes),
-        start=tuple(_whole_if_it_is(field.start[a] + (padding[a] - reach[a]) * step[a]) for a in axes),
+        step=tuple(Fraction(1, s) for s in stride),
+        first=tuple(Fraction(p - r, s) for p, r, s in zip(padding, reach, stride, strict=True)),
+        last=tuple(Fraction(p, s) for p, s in zip(padding, stride, strict=True)),
     )
 
 
@@ -112,29 +127,46 @@ def span_field(field: Field, extent: tuple[int, ...]) -> Field:
     """
     axes = range(len(field.size))
     return Field(
-        size=tuple(field.size[a] - int(-(max(extent[a] - 1, 0) * Fraction(field.stride[a])) // 1) for a in axes),
+        size=tuple(field.size[a] + _ceiling(max(extent[a] - 1, 0) * field.stride[a]) for a in axes),
         stride=(0,) * len(field.size),
         start=field.start,
         whole=True,
     )
 
 
-def merge_fields(fields: list[Field]) -> Field:
+def merge_fields(fields: list[Field], *, extent: tuple[int, ...] | None = None) -> Field:
     """The field of a sum or concatenation: the smallest box that covers every branch.
 
     A branch without extent (stride 0: a gate, one number for the whole picture) leaves the box of the local branches as
     it is and marks the result `whole`.
+
+    Args:
+        fields: One a branch.
+        extent: Units along each axis. Branches whose units lie differently far apart (a resized map of another size)
+            drift away from each other, the more the more units there are; without it only unit 0 is covered.
     """
     local = [f for f in fields if any(f.stride)] or fields
     axes = range(len(local[0].size))
-    start = tuple(min(f.start[a] for f in local) for a in axes)
-    end = [max(f.start[a] + f.size[a] for f in local) for a in axes]
+    stride = tuple(max(f.stride[a] for f in local) for a in axes)
+    last = [(extent[a] if extent else 1) - 1 for a in axes]
+    # How far a branch's box lies from the merged one's place: constant where the strides agree, else largest at an end.
+    drift = [[(0, last[a] * (f.stride[a] - stride[a])) for a in axes] for f in local]
+    start = tuple(min(f.start[a] + min(d[a]) for f, d in zip(local, drift, strict=True)) for a in axes)
+    end = [max(f.start[a] + f.size[a] + max(d[a]) for f, d in zip(local, drift, strict=True)) for a in axes]
     return Field(
-        size=tuple(-int(-Fraction(end[a] - start[a]) // 1) for a in axes),
-        stride=tuple(max(f.stride[a] for f in local) for a in axes),
-        start=start,
+        size=tuple(_ceiling(end[a] - start[a]) for a in axes),
+        stride=stride,
+        start=tuple(_whole_if_it_is(s) for s in start),
         whole=any(f.whole for f in fields),
     )
+
+
+def _reach(kernel_size: tuple[int, ...], dilation: tuple[int, ...]) -> list[int]:
+    return [(k - 1) * d for k, d in zip(kernel_size, dilation, strict=True)]
+
+
+def _ceiling(number: Number) -> int:
+    return -int(-Fraction(number) // 1)
 
 
 def _whole_if_it_is(number: Number) -> Number:

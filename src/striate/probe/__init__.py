@@ -6,7 +6,18 @@ against the file as soon as that is imported.
 
 from striate.probe.address import UnitAddress
 from striate.probe.capture import capture, require_layer
+from striate.probe.running import evaluating, is_compiled
 from striate.probe.summary import LayerRow, Stage, Summary
-from striate.probe.trace import evaluating, summary
+from striate.probe.trace import summary
 
-__all__ = ["LayerRow", "Stage", "Summary", "UnitAddress", "capture", "evaluating", "require_layer", "summary"]
+__all__ = [
+    "LayerRow",
+    "Stage",
+    "Summary",
+    "UnitAddress",
+    "capture",
+    "evaluating",
+    "is_compiled",
+    "require_layer",
+    "summary",
+]

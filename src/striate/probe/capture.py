@@ -6,11 +6,13 @@ stops as soon as the last wanted layer has answered, and every hook is gone afte
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
+from threading import get_ident
 from typing import Any
 
 from torch import Tensor, nn
 
 from striate.errors import ShapeError, UnknownNameError, nearest
+from striate.probe.running import running_eagerly
 
 __all__ = ["capture", "require_layer"]
 
@@ -46,12 +48,15 @@ def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Te
         require_layer(module, path)
         calls.setdefault(path, {})[int(number or 1)] = layer
     found: dict[str, Tensor] = {}
+    thread = get_ident()  # a hook sees every caller of the module: another thread's pass is not ours to take or stop
 
     def take(path: str) -> Callable[..., None]:
         count = 0
 
         def hook(part: nn.Module, args: Any, output: Any) -> None:
             nonlocal count
+            if get_ident() != thread:
+                return
             count += 1
             layer = calls[path].get(count)
             if layer is None:
@@ -67,7 +72,7 @@ def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Te
 
         return hook
 
-    with ExitStack() as stack:
+    with running_eagerly(module), ExitStack() as stack:
         for path in calls:
             part = module.get_submodule(path)
             stack.callback(part.register_forward_hook(take(path)).remove)

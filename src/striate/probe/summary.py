@@ -222,4 +222,4 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _exact(number: float) -> int | Fraction:
-    return int(number) if float(number).is_integer() else Fraction(number).limit_denominator(4096)
+    return int(number) if float(number).is_integer() else Fraction(number).limit_denominator(10**6)

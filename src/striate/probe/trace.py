@@ -10,41 +10,43 @@ LeNet. A module that looks at values, which fake tensors do not have, is run onc
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from threading import get_ident
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import (
-    DataDependentOutputException,
-    DynamicOutputShapeException,
-    FakeTensorMode,
-    UnsupportedFakeTensorException,
-)
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.parameter import is_lazy
+from torch.nn.utils.parametrize import is_parametrized
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
-from striate.arithmetic import Field, merge_fields, span_field, upsample_field, window_field
-from striate.errors import ShapeError
+from striate.arithmetic import Field, merge_fields
+from striate.errors import ConfigError, ShapeError
 from striate.probe.details import describe
+from striate.probe.fields import everywhere, field_after
+from striate.probe.running import evaluating, running_eagerly
 from striate.probe.summary import LayerRow, Summary, find_stages
 
-__all__ = ["evaluating", "summary"]
+__all__ = ["summary"]
 
 
-def summary(module: nn.Module, input_size: tuple[int, ...], *, name: str = "") -> Summary:
+def summary(module: nn.Module, input_size: tuple[int, ...], *, name: str = "", run: bool = True) -> Summary:
     """The layer table of any module: shapes, parameters, MACs, receptive fields, one row a call.
 
     Args:
-        module: Any module; its weights, mode and gradients are left as they are.
+        module: Any module of one input; its weights, mode, gradients and attributes are left as they are.
         input_size: Shape of the input without batch axis (`(3, 224, 224)`) or with one of 1 (`(1, 3, 224, 224)`).
         name: For the heading; the class name by default.
+        run: Whether a module that looks at values, and so cannot be followed without them, is run on zeros instead.
 
     Returns:
         The table; `print` shows it.
 
     Raises:
         ShapeError: The module refuses an input of this size; the message carries its reason.
+        ConfigError: The module is TorchScript, or has lazy layers that have never seen an input.
 
     >>> table = summary(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()), (3, 32, 32))
     >>> table.parameters, table.macs, table.rows[0].field.size
@@ -56,23 +58,25 @@ def summary(module: nn.Module, input_size: tuple[int, ...], *, name: str = "") -
             f"input_size must be (channels, height, width), each at least 1; got {tuple(input_size)}. "
             "Example: (3, 224, 224)."
         )
+    name = name or type(module).__name__
+    _require_watchable(module, name)
     parameter = next(iter(module.parameters()), None)
     device = torch.device("cpu") if parameter is None else parameter.device
     dtype = torch.float32 if parameter is None or not parameter.is_floating_point() else parameter.dtype
-    with evaluating(module), torch.no_grad():
+    with evaluating(module), _attributes_kept(module), running_eagerly(module), torch.no_grad():
         try:
             with FakeTensorMode(allow_non_fake_inputs=True):
                 watcher = _watch(module, torch.empty(size, device=device, dtype=dtype))
-        except (DataDependentOutputException, DynamicOutputShapeException, UnsupportedFakeTensorException):
-            watcher = _watch(module, torch.zeros(size, device=device, dtype=dtype))
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ShapeError(
-                f"{name or type(module).__name__} refuses an input of size {size[1:]}: {reason}"
-            ) from error
+        except RuntimeError as error:  # the module's own, or torch's about tensors without values
+            if not run or device.type == "meta":
+                raise _refusal(name, size, error) from error
+            try:
+                watcher = _watch(module, torch.zeros(size, device=device, dtype=dtype))
+            except RuntimeError as own:
+                raise _refusal(name, size, own) from own
     rows = watcher.finish()
     return Summary(
-        name=name or type(module).__name__,
+        name=name,
         input_size=size,
         rows=rows,
         stages=find_stages(rows),
@@ -81,17 +85,31 @@ def summary(module: nn.Module, input_size: tuple[int, ...], *, name: str = "") -
     )
 
 
+def _refusal(name: str, size: tuple[int, ...], error: RuntimeError) -> ShapeError:
+    reason = str(error).strip().partition("\n")[0]
+    return ShapeError(f"{name} refuses an input of size {size[1:]}: {reason}")
+
+
+def _require_watchable(module: nn.Module, name: str) -> None:
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise ConfigError(f"{name} is TorchScript, which cannot be watched. Give the Python module it was made from.")
+    if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
+        raise ConfigError(
+            f"{name} has lazy layers whose shapes are not known yet. Run it once on an input of its real size first."
+        )
+
+
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put every part of `module` into evaluation mode, and each back into its own mode afterwards."""
-    were_training = [part for part in module.modules() if part.training]
-    for part in were_training:
-        part.training = False
+def _attributes_kept(module: nn.Module) -> Iterator[None]:
+    """Give every part of `module` its attributes and buffers back: a forward pass may store (fake) tensors there."""
+    kept = [(now, dict(now)) for part in module.modules() for now in (part.__dict__, part._buffers, part._parameters)]
     try:
         yield
     finally:
-        for part in were_training:
-            part.training = True
+        for now, then in kept:
+            for name in now.keys() - then.keys():
+                del now[name]
+            now.update((name, value) for name, value in then.items() if now.get(name) is not value)
 
 
 class _Call:
@@ -144,10 +162,18 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
         if inputs:
             origin = frozenset().union(*(self.origins[t] for t in inputs))
             for tensor in _tensors(out):
-                field = _field_after(func, args, [(t, self.fields[t]) for t in inputs], tensor)
+                field = field_after(func, args, kwargs, [(t, self.fields[t]) for t in inputs], tensor)
                 self.fields[tensor] = field
                 self.origins[tensor] = origin
+                if func._schema.is_mutable and tensor._base is not None:  # a part of it was written
+                    self.spill(tensor._base, field, origin)
         return out
+
+    def spill(self, base: Tensor, field: Field, origin: frozenset[int]) -> None:
+        """What was written into a part of `base` may be anywhere in it."""
+        before = [self.fields[base]] if base in self.fields else []
+        self.fields[base] = merge_fields([everywhere(f, base) for f in (*before, field)])
+        self.origins[base] = origin | (self.origins[base] if base in self.origins else frozenset())  # noqa: SIM401
 
     def read(self, tensor: Tensor) -> None:
         """Note who reads a layer's output: the layer that is running, or one functional operation between layers."""
@@ -199,11 +225,14 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
     watcher = _Watcher()
     watcher.fields[x] = Field.of_input()
     watcher.origins[x] = frozenset()
+    thread = get_ident()  # another thread may be using the same module
     times: dict[str, int] = {}
     counted: set[int] = set()
 
     def enter(path: str) -> Callable[..., None]:
         def hook(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if get_ident() != thread:
+                return
             times[path] = times.get(path, 0) + 1
             address = path if times[path] == 1 else f"{path}#{times[path]}"
             call = _Call(address, part, len(watcher.open) + 1)
@@ -214,7 +243,7 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
             call.sources = frozenset().union(*(watcher.origins[t] for t in noted)) if noted else frozenset()
             if first is not None and first in watcher.makers:
                 call.takes = watcher.makers[first]
-            for parameter in part.parameters(recurse=False):
+            for parameter in _own_parameters(part):
                 if id(parameter) not in counted:  # a shared parameter belongs to its first user
                     counted.add(id(parameter))
                     call.parameters += parameter.numel()
@@ -226,6 +255,8 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
         return hook
 
     def leave(part: nn.Module, args: Any, output: Any) -> None:
+        if get_ident() != thread:
+            return
         index = watcher.open.pop()
         call = watcher.calls[index]
         first = next(iter(_tensors(output)), None)
@@ -240,7 +271,7 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
                     watcher.origins[tensor] = frozenset({index})
 
     with ExitStack() as stack:
-        for path, part in module.named_modules():
+        for path, part in _layers(module):
             if path:
                 stack.callback(part.register_forward_pre_hook(enter(path), with_kwargs=True).remove)
                 stack.callback(part.register_forward_hook(leave).remove)
@@ -250,6 +281,17 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
     for tensor in _tensors(output):
         watcher.read(tensor)
     return watcher
+
+
+def _layers(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Every part but the ones that compute a parametrized layer's weights: those never see the picture."""
+    return ((path, part) for path, part in module.named_modules() if "parametrizations" not in path.split("."))
+
+
+def _own_parameters(part: nn.Module) -> Iterator[nn.Parameter]:
+    yield from part.parameters(recurse=False)
+    if is_parametrized(part):
+        yield from part.parametrizations.parameters()  # type: ignore[union-attr]
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
@@ -266,63 +308,3 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 def _macs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
     formula = flop_registry.get(func._overloadpacket)
     return 0 if formula is None else int(formula(*args, **kwargs, out_val=out)) // 2
-
-
-_POOLS = {
-    "aten::max_pool2d_with_indices",
-    "aten::max_pool2d",
-    "aten::avg_pool2d",
-    "aten::avg_pool3d",
-    "aten::max_pool3d_with_indices",
-}
-
-
-def _field_after(func: Any, args: tuple[Any, ...], inputs: list[tuple[Tensor, Field]], out: Tensor) -> Field:
-    """What the units of `out` see, from what the units of the inputs see."""
-    tensor, field = inputs[0]
-    name = func._schema.name
-    if name == "aten::convolution":
-        settings = {
-            "kernel_size": tuple(args[1].shape[2:]),
-            "stride": tuple(args[3]),
-            "padding": tuple(args[4]),
-            "dilation": tuple(args[5]),
-        }
-        return (upsample_field if args[6] else window_field)(field, **settings)
-    if name in _POOLS:
-        kernel = _pair(args[1])
-        stride = _pair(args[2]) if len(args) > 2 and args[2] else kernel
-        padding = _pair(args[3]) if len(args) > 3 else (0, 0)
-        dilation = _pair(args[4]) if "max" in name and len(args) > 4 else (1, 1)
-        return window_field(field, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
-    if name == "aten::constant_pad_nd" and len(args[1]) > 2 and tensor.dim() >= 4:
-        return window_field(
-            field, kernel_size=(1, 1), stride=(1, 1), padding=(int(args[1][2]), int(args[1][0])), dilation=(1, 1)
-        )
-    if name in {"aten::_adaptive_avg_pool2d", "aten::adaptive_max_pool2d"}:
-        return _bins(field, tuple(tensor.shape[-2:]), tuple(out.shape[-2:]))
-    same_place = [f if t.dim() >= 4 and t.shape[-2:] == out.shape[-2:] else _flattened(t, f) for t, f in inputs]
-    if out.dim() >= 4 and any(any(f.stride) for f in same_place):
-        return merge_fields(same_place)
-    return merge_fields([_flattened(t, f) for t, f in inputs])
-
-
-def _bins(field: Field, extent: tuple[int, ...], bins: tuple[int, ...]) -> Field:
-    """Adaptive pooling: windows of unequal size; the largest is the covering box."""
-    if extent == bins:
-        return field
-    if all(n == 1 for n in bins):
-        return span_field(field, extent)
-    sizes = tuple(max(-(-(i + 1) * n // b) - i * n // b for i in range(b)) for n, b in zip(extent, bins, strict=True))
-    steps = tuple(max(n // b, 1) for n, b in zip(extent, bins, strict=True))
-    return window_field(field, kernel_size=sizes, stride=steps, padding=(0, 0), dilation=(1, 1))
-
-
-def _flattened(tensor: Tensor, field: Field) -> Field:
-    """All positions of a map taken together."""
-    return span_field(field, tuple(tensor.shape[-2:])) if tensor.dim() >= 4 and any(field.stride) else field
-
-
-def _pair(value: Any) -> tuple[int, ...]:
-    numbers = tuple(int(v) for v in value) if isinstance(value, list | tuple) else (int(value),)
-    return (numbers * 2)[:2] if len(numbers) == 1 else numbers[-2:]
