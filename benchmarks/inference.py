@@ -3,8 +3,8 @@
     python benchmarks/inference.py [--network efficientnet_lite0] [--rounds 5]
 
 Variants run in turn, round by round, so that other load on the machine meets all of them alike; medians are printed,
-and the answers of every variant are compared with the plain network's in the same run. The allocator's setting holds for
-a whole process, so it has a process of its own that runs right after: compare ratios within a process.
+and the answers of every variant are compared with the plain network's in the same run. The allocator's setting holds
+for a whole process, so it has a process of its own that runs right after: compare ratios within a process.
 """
 
 import argparse
