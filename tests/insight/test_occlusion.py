@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from striate.errors import ConfigError, ShapeError
-from striate.insight import occlusion
+from striate.insight import occlusion, sweep_occlusion
 from striate.insight.occlusion import spread_windows, window_starts
 
 
@@ -145,7 +145,7 @@ def test_the_module_and_the_picture_are_left_as_they_were() -> None:
         ({"window": 2, "stride": 3}, "stride must be at most the window"),
         ({"fill": (1.0, 2.0)}, "fill must be one number or one for each of the 3 channels"),
         ({"target": 4}, "class index from 0 to 3; got 4"),
-        ({"target": "cat"}, "a plain module has no labels"),
+        ({"target": "cat"}, "must be a class index, because a plain module has no labels; got 'cat'"),
         ({"target": [0, 1]}, "one for each of the 1 images; got 2"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
     ],
@@ -160,3 +160,41 @@ def test_what_is_no_batch_of_tensors_is_refused() -> None:
         occlusion(small_network(), torch.randn(3, 10, 10))
     with pytest.raises(ShapeError, match="one score for each class"):
         occlusion(nn.Conv2d(3, 4, 3), torch.randn(1, 3, 10, 10))
+    with pytest.raises(ShapeError, match=r"of at least one, fed as it is; got \(0, 3, 10, 10\)"):
+        occlusion(small_network(), torch.randn(0, 3, 10, 10))
+
+
+def test_between_steps_nothing_is_switched_off() -> None:
+    """Whoever draws progress, or leaves early, has gradients and a module in its own mode."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 2)).train()
+    sweep = sweep_occlusion(net, torch.randn(1, 3, 10, 10), window=5, stride=5, batch_size=1)
+    for _ in range(2):
+        next(sweep)
+        assert net.training
+        assert torch.is_grad_enabled()
+        assert not torch.is_inference_mode_enabled()
+        assert torch.ones(1, requires_grad=True).mul(2).requires_grad
+
+
+@pytest.mark.parametrize("target", [np.int64(1), np.array([1, 0]), torch.tensor([1, 0]), torch.tensor(1), [1, 0]])
+def test_a_class_is_asked_for_by_any_whole_number(target: object) -> None:
+    x = torch.randn(2, 3, 10, 10, dtype=torch.float64)
+    got = occlusion(small_network(), x, target=target, window=10, stride=10)
+    assert got.target == ((1, 1) if np.ndim(target) == 0 else (1, 0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_gives_probabilities_in_full(dtype: torch.dtype) -> None:
+    net, x = small_network(), torch.randn(1, 3, 10, 10, dtype=torch.float64)
+    exact, half = (occlusion(net.to(t), x.to(t), window=4, stride=2) for t in (x.dtype, dtype))
+    assert half.values.dtype == half.grid.dtype == np.float32
+    np.testing.assert_allclose(half.grid.sum(3), 1, atol=1e-6)
+    np.testing.assert_allclose(half.grid, exact.grid, atol=0.02)
+
+
+def test_hooks_of_the_user_fire_on_every_window() -> None:
+    seen: list[int] = []
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 2))
+    net[1].register_forward_hook(lambda part, args, output: seen.append(len(output)))
+    occlusion(net, torch.randn(1, 3, 10, 10), window=5, stride=5)
+    assert sum(seen) >= 1 + 4

@@ -81,9 +81,11 @@ def test_nothing_is_left_behind() -> None:
     assert torch.equal(net.norm.running_mean, mean)
 
 
-def test_it_works_inside_no_grad() -> None:
-    with torch.no_grad():
-        assert saliency(Awkward(), torch.randn(1, 3, 8, 8)).values.max() > 0
+def test_it_works_inside_no_grad_and_inference_mode() -> None:
+    net = Awkward()
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert saliency(net, torch.randn(1, 3, 8, 8)).values.max() > 0
 
 
 def test_scores_without_a_gradient_are_refused() -> None:

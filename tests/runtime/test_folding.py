@@ -104,3 +104,92 @@ def test_untracked_statistics_are_not_folded() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)).eval()
     x = torch.randn(4, 3, 8, 8)
     assert "BatchNorm2d" in kinds(fold(net, x))
+
+
+class Clips(nn.BatchNorm2d):
+    """A subclass that does more, as timm's normalization with an activation inside."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).clamp(max=5)
+
+
+class Standardizes(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return F.conv2d(x, weight / weight.std(), self.bias)
+
+
+class Decides(nn.Module):
+    """Another picture takes another way, on which the convolution has a second reader."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        return self.norm(y) + y if float(x.mean()) > 10 else self.norm(y)
+
+
+class Overwrites(nn.Module):
+    """An identity hands on the tensor itself, and an older view of it is still to be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.same, self.act = nn.Conv2d(3, 4, 3), nn.Identity(), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        older = y[:1]
+        return self.act(self.same(y)) + older
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (nn.Conv2d(3, 4, 3), Clips(4)),
+        (Standardizes(3, 4, 3), nn.BatchNorm2d(4)),
+        (nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)), nn.BatchNorm2d(4)),
+        (nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3)), nn.BatchNorm2d(4)),
+        (Decides(),),
+        (Overwrites(),),
+    ],
+    ids=lambda layers: " ".join(type(layer).__name__ for layer in layers),
+)
+def test_what_may_do_more_than_its_class_says_is_not_folded(layers: tuple[nn.Module, ...]) -> None:
+    with torch.no_grad():
+        net = forget_statistics(nn.Sequential(*layers)).eval()
+    folded = fold(net, torch.randn(1, 3, 8, 8))
+    assert kinds(folded) == kinds(net)
+    for scale in (1, 100):
+        x = scale * torch.rand(1, 3, 8, 8)
+        with torch.inference_mode():
+            assert torch.equal(folded(x), net(x))
+
+
+def test_hooked_compiled_and_half_networks_come_back_as_they_are() -> None:
+    def fresh() -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).eval()
+
+    x, net = torch.randn(1, 3, 8, 8), fresh()
+    assert fold(net, x) is not net
+    assert fold(net.half(), x.half()) is net
+    assert fold(fresh(), x[:0]) is not None
+    for register in ("register_forward_hook", "register_forward_pre_hook"):
+        net = fresh()
+        getattr(net[2], register)(lambda *_: None)
+        assert fold(net, x) is net
+    net = fresh()
+    net.compile(backend="eager")
+    assert fold(net, x) is net
+
+
+def test_a_traced_graph_is_folded_like_the_module_it_came_from() -> None:
+    with torch.no_grad():
+        net = forget_statistics(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())).eval()
+    traced, x = torch.fx.symbolic_trace(net), torch.randn(1, 3, 8, 8)
+    folded = fold(traced, x)
+    assert "BatchNorm2d" not in kinds(folded)
+    assert "BatchNorm2d" in kinds(traced)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(x), net(x))

@@ -119,27 +119,29 @@ def sweep_occlusion(
     patch = _patch_color(network, x, fill)
     tops, lefts = window_starts(x.shape[2], height, step_y), window_starts(x.shape[3], width, step_x)
     places = [(n, top, left) for n in range(len(x)) for top in tops for left in lefts]
+    # Modes end before each yield: whoever takes the steps has a thread and a module that are as they were.
     with evaluating(module), torch.inference_mode():
         logits = module(x)
         targets = choose_targets(network, logits, target)
         baseline = _finish(logits, score)
         runner = fold(module, x)
         size = batch_size or best_batch_size(module, x)
-        rows = []
-        for begin in range(0, len(places), size):
-            batch = places[begin : begin + size]
+    rows = []
+    for begin in range(0, len(places), size):
+        batch = places[begin : begin + size]
+        with evaluating(runner), torch.inference_mode():
             covered = x[[n for n, _, _ in batch]]
             for picture, (_, top, left) in zip(covered, batch, strict=True):
                 picture[:, top : top + height, left : left + width] = patch
             rows.append(_finish(runner(covered), score))
-            yield begin + len(batch), len(places)
+        yield begin + len(batch), len(places)
     grid = torch.cat(rows).view(len(x), len(tops), len(lefts), -1)
     chosen = targets.view(-1, 1, 1, 1).expand(-1, len(tops), len(lefts), 1)
     drop = baseline.gather(1, targets[:, None])[:, :, None] - grid.gather(3, chosen).squeeze(3)
     values = np.stack(
         [
             spread_windows(one, tops=tops, lefts=lefts, window=(height, width), size=(x.shape[2], x.shape[3]))
-            for one in drop.double().cpu().numpy()
+            for one in drop.cpu().double().numpy()
         ]
     )
     grid_values = as_numpy(grid)
@@ -199,7 +201,8 @@ def spread_windows(
 
 
 def _finish(logits: Tensor, score: Score) -> Tensor:
-    return logits.softmax(1) if score == "probability" else logits
+    scores = logits.float() if logits.element_size() < 4 else logits  # a drop is a small difference of two numbers
+    return scores.softmax(1) if score == "probability" else scores
 
 
 def _patch_color(

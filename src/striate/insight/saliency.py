@@ -70,8 +70,9 @@ def class_gradient(network: Network | nn.Module, module: nn.Module, x: Tensor, t
 
     Pictures of one batch do not mix in evaluation mode, so that the gradient of the sum is each one's own.
     """
-    leaf = x.detach().clone().requires_grad_(True)
-    with torch.enable_grad():
+    # Whatever the caller has switched off, here gradients are the point.
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = x.detach().clone().requires_grad_(True)
         # The copy keeps a first layer that works in place away from the leaf.
         logits = module(leaf.clone())
         targets = choose_targets(network, logits, target)

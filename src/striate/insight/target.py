@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data.images import Images
@@ -11,7 +13,7 @@ from striate.models import Network
 
 __all__ = ["Target", "choose_targets", "module_and_input"]
 
-Target = int | str | Sequence[int | str] | None
+Target = int | str | Sequence[int | str] | np.integer | NDArray[np.integer] | Tensor | None
 
 
 def module_and_input(network: Network | nn.Module, images: Images) -> tuple[nn.Module, Tensor]:
@@ -20,14 +22,14 @@ def module_and_input(network: Network | nn.Module, images: Images) -> tuple[nn.M
     A `Network` preprocesses photos; a plain module is fed the tensor as it is.
 
     Raises:
-        ShapeError: A plain module got something else than a tensor `n c h w`.
+        ShapeError: A plain module got something else than a tensor `n c h w` of at least one picture.
     """
     if isinstance(network, Network):
         return network.module, network.preprocess(images)
-    if not isinstance(images, Tensor) or images.dim() != 4:
+    if not isinstance(images, Tensor) or images.dim() != 4 or not len(images):
         got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
         raise ShapeError(
-            f"images for a plain module must be a tensor 'n c h w', fed as it is; got {got}. "
+            f"images for a plain module must be a tensor 'n c h w' of at least one, fed as it is; got {got}. "
             "Wrap the module in a striate.Network to give photos."
         )
     return network, images
@@ -39,7 +41,8 @@ def choose_targets(network: Network | nn.Module, logits: object, target: Target)
     Args:
         network: Its labels turn names into indices.
         logits: What the module answered.
-        target: A class index or label, one of those for each image, or None for each image's best class.
+        target: A class index or label, one of those for each image (a list, an array or a tensor), or None for each
+            image's best class.
 
     Raises:
         ShapeError: `logits` is not `n k`.
@@ -52,7 +55,8 @@ def choose_targets(network: Network | nn.Module, logits: object, target: Target)
     count, classes = logits.shape
     if target is None:
         return logits.detach().argmax(1)
-    wanted = [target] * count if isinstance(target, int | str) else list(target)
+    plain = target.tolist() if isinstance(target, np.generic | np.ndarray | Tensor) else target
+    wanted = [plain] * count if isinstance(plain, int | str) else list(plain)
     if len(wanted) != count:
         raise ConfigError(f"target must be one class, or one for each of the {count} images; got {len(wanted)}.")
     indices = []
@@ -62,7 +66,7 @@ def choose_targets(network: Network | nn.Module, logits: object, target: Target)
         elif isinstance(item, int):
             index = item
         else:
-            raise ConfigError(f"target {item!r} is a name, but a plain module has no labels. Give a class index.")
+            raise ConfigError(f"target must be a class index, because a plain module has no labels; got {item!r}.")
         if not 0 <= index < classes:
             raise ConfigError(f"target must be a class index from 0 to {classes - 1}; got {index}.")
         indices.append(index)
