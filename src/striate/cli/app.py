@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from cyclopts import App, Group, Parameter
@@ -15,8 +16,10 @@ from cyclopts.help import DefaultFormatter
 from rich.padding import Padding
 from rich.text import Text
 
-from striate.cli.console import ERROR, print_json, stderr, stdout
+from striate.cli.checks import check_here, check_words
+from striate.cli.console import ERROR, print_json, stderr, stdout, visible
 from striate.cli.errors import Exit, describe, exit_code
+from striate.cli.streams import flush_or_discard, prepare_streams, quiet_libraries
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpPanel
@@ -133,21 +136,26 @@ def main(tokens: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if tokens is None else tokens)
     debug = _take_debug(words)
     wants_json = "--json" in words
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # an old terminal shows \u2026 where it cannot show …
+    prepare_streams()
+    if not debug:
+        quiet_libraries()
     try:
+        check_words(words)
+        check_here()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # of damage that it got over, a line for each tag
             code = build_app()(words, exit_on_error=False, print_error=False, result_action="return_value")
             sys.stdout.flush()
         return int(code or Exit.OK)
     except BrokenPipeError:
-        # Python would complain once more while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.BROKEN_PIPE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: every failure becomes a sentence
-        return _report(error, debug=debug, wants_json=wants_json)
+        with suppress(OSError):  # nobody can be told any more
+            return _report(error, debug=debug, wants_json=wants_json)
+        return exit_code(error)
+    finally:
+        flush_or_discard()
 
 
 def _take_debug(words: list[str]) -> bool:
@@ -163,8 +171,8 @@ def _report(error: BaseException, *, debug: bool, wants_json: bool) -> int:
     message = describe(error, verbs=[verb.name for verb in VERBS])
     console = stderr()
     if debug:
-        console.print(Text("".join(traceback.format_exception(error)).rstrip()), soft_wrap=True)
-    console.print(Text("Error: ", style=ERROR) + Text(message), soft_wrap=True)
+        console.print(Text(visible("".join(traceback.format_exception(error)).rstrip())), soft_wrap=True)
+    console.print(Text("Error: ", style=ERROR) + Text(visible(message)), soft_wrap=True)
     if wants_json:
         print_json({"error": {"kind": type(error).__name__, "message": message, "exit_code": int(code)}})
     return int(code)
@@ -178,4 +186,4 @@ def _show_warning(  # noqa: PLR0917 - the signature is that of warnings.showwarn
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    stderr().print(Text(f"Note: {message}"), soft_wrap=True)
+    stderr().print(Text(f"Note: {visible(str(message))}"), soft_wrap=True)

@@ -1,6 +1,5 @@
 """`striate classify FILES…`: name what is in many photos; a file that cannot be read does not stop the others."""
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -8,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from striate.cli.checks import check_positive
 from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
-from striate.cli.words import percent
-from striate.errors import ConfigError, DataError
+from striate.cli.fetching import fetch_record, find_missing
+from striate.cli.words import command, percent
+from striate.data.files import printable
+from striate.errors import DataError
 
 if TYPE_CHECKING:
     from striate.models import Answer, Network
@@ -44,21 +46,22 @@ def classify(
         json: Print one JSON document: for each file its answers, or its error.
     """
     for name, value in (("--top", top), ("--batch-size", batch_size), ("--max-megapixels", max_megapixels)):
-        if value <= 0:
-            raise ConfigError(f"{name} must be greater than 0, got {value}.")
+        check_positive(name, value)
     photos, failed = _photos(files)
     for message in failed.values():
         print_note(message)
     results: list[dict[str, Any]] = [{"file": str(path), "error": message} for path, message in failed.items()]
     if photos:
+        missing = find_missing(network)
+        if missing is not None:
+            fetch_record(missing)
         from striate.models import load  # imports torch
         from striate.runtime import reuse_freed_memory
 
         reuse_freed_memory()
         with ProgressLine() as progress:
             progress.update("loading the network", 0, None)
-            loaded = load(network, progress=lambda name, done, total: progress.update(f"fetching {name}", done, total))
-            loaded = loaded.to(device)
+            loaded = load(network).to(device)
             for start in range(0, len(photos), batch_size):
                 progress.update("classifying", start, len(photos))
                 batch = photos[start : start + batch_size]
@@ -116,9 +119,9 @@ def _note(path: Path, outcome: "list[Answer] | DataError", *, quiet: bool) -> di
 
 def _show(path: Path, answers: "list[Answer]") -> None:
     if len(answers) == 1:
-        print_result(f"{path}: {answers[0].label} ({percent(answers[0].probability)})")
+        print_result(f"{printable(path)}: {answers[0].label} ({percent(answers[0].probability)})")
         return
-    print_result(str(path))
+    print_result(printable(path))
     print_table(["", ""], [[percent(a.probability).rjust(9), a.label] for a in answers], align="rl", answer=0)
 
 
@@ -133,5 +136,5 @@ def _finish(results: list[dict[str, Any]], *, network: str, top: int, json: bool
         print_note(f"{summary}, {failures} failed." if failures else f"{summary}.")
         first = next((result["file"] for result in results if "answers" in result), None)
         if first is not None:
-            print_next(shlex.join(["striate", "explain", first]))
+            print_next(command("striate", "explain", Path(first)))
     return Exit.SOME_FAILED if failures else Exit.OK

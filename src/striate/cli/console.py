@@ -5,6 +5,7 @@ Plain text when the stream is not a terminal or `NO_COLOR` is set; color only fo
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,11 +30,18 @@ __all__ = [
     "print_table",
     "stderr",
     "stdout",
+    "visible",
 ]
 
 ANSWER = "bold #c0702f"  # the ochre of the report, readable on light and on dark
 ERROR = "bold red"
 QUIET = "dim"
+
+_NARROWEST = 40  # columns; a terminal that reports none, or one, would be given one letter a line
+
+# What moves the cursor, recolors, renames the window, or turns the direction of reading; and halves of letters, which
+# stand for bytes of a file name that are no text. Line breaks and tabs are meant.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def stdout() -> Console:
@@ -49,17 +57,36 @@ def stderr() -> Console:
 def _console(stream: Any) -> Console:
     # Rich keeps bold and dim under NO_COLOR; plain means plain, so there is no color system at all.
     plain = bool(os.environ.get("NO_COLOR"))
-    return Console(file=stream, highlight=False, markup=False, emoji=False, color_system=None if plain else "auto")
+    console = _Console(file=stream, highlight=False, markup=False, emoji=False, color_system=None if plain else "auto")
+    console.width = max(console.width, _NARROWEST)
+    return console
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the caller decide; Rich would end the process with the code that means "some inputs failed"."""
+        raise BrokenPipeError
+
+
+def visible(text: str) -> str:
+    r"""The text with everything that a terminal would act on, and not show, written as an escape.
+
+    File names are anybody's: a photo may be called after the command that clears the screen.
+
+    >>> print(visible("a\x1b[2Jb"))
+    a\x1b[2Jb
+    """
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def print_note(text: str) -> None:
     """A line that is not a result (the plan, a warning about one file) on stderr."""
-    stderr().print(Text(text), soft_wrap=True)  # soft_wrap: nothing is cut in a pipe or a file
+    stderr().print(Text(visible(text)), soft_wrap=True)  # soft_wrap: nothing is cut in a pipe or a file
 
 
 def print_result(text: str, *, style: str = "") -> None:
     """A line of the result on stdout, never cut or wrapped."""
-    stdout().print(Text(text, style=style), soft_wrap=True)
+    stdout().print(Text(visible(text), style=style), soft_wrap=True)
 
 
 def print_next(command: str) -> None:
@@ -69,7 +96,9 @@ def print_next(command: str) -> None:
 
 def print_json(document: Any) -> None:
     """The one JSON document of a run with `--json`."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    # Where the stream cannot hold every letter, JSON has escapes of its own; those of Python are no JSON.
+    ascii_only = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") != "utf8"
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n")
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, align: str, answer: int | None = None) -> None:
@@ -91,7 +120,7 @@ def format_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, align:
     'conv1  118,013,952'
     'fc       2,048,000'
     """
-    cells = [list(titles), *map(list, rows)] if any(titles) else [list(row) for row in rows]
+    cells = [[visible(cell) for cell in row] for row in ([titles] if any(titles) else []) + list(rows)]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for row in cells:
@@ -147,6 +176,7 @@ class ProgressLine:
 
     def update(self, stage: str, done: float, total: float | None) -> None:
         """Say that `done` of `total` steps of `stage` are done (`total=None`: not known)."""
+        stage = visible(stage)
         new = stage != self._stage
         self._stage = stage
         if not self._console.is_terminal:

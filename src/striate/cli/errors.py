@@ -53,6 +53,7 @@ _USERS_OS_ERRORS = {
     errno.EPERM,
     errno.EROFS,
 }
+_FULL = {errno.EDQUOT, errno.ENOSPC}
 
 
 def exit_code(error: BaseException) -> Exit:
@@ -63,8 +64,9 @@ def exit_code(error: BaseException) -> Exit:
         return Exit.BROKEN_PIPE
     if isinstance(error, StriateError | CycloptsError | MemoryError) or _is_pydantic(error):
         return Exit.USER_ERROR
-    if isinstance(error, OSError) and error.errno in _USERS_OS_ERRORS and error.filename is not None:
-        return Exit.USER_ERROR
+    if isinstance(error, OSError) and error.errno in _USERS_OS_ERRORS:
+        # A full disk is not ours to mend, also where the system does not say which file it was (stdout).
+        return Exit.USER_ERROR if error.filename is not None or error.errno in _FULL else Exit.INTERNAL
     return Exit.INTERNAL
 
 
@@ -80,7 +82,8 @@ def describe(error: BaseException, *, verbs: Iterable[str] = ()) -> str:
         return "There is not enough memory for this. A smaller photo, batch or network needs less."
     if exit_code(error) is Exit.USER_ERROR:
         if isinstance(error, OSError):
-            return f"'{error.filename}': {(error.strerror or str(error)).lower()}."
+            what = f"'{error.filename}'" if error.filename is not None else "The output cannot be written"
+            return f"{what}: {(error.strerror or str(error)).lower()}."
         return str(error).strip()
     return (
         f"A fault of Striate, not of yours: {type(error).__name__}: {' '.join(str(error).split())} "

@@ -1,14 +1,16 @@
 """`striate explain PHOTO`: the main job, drawn as a plan, one progress bar, the answer, and where the report is."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from striate.cli.checks import check_positive
 from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
-from striate.cli.words import percent
+from striate.cli.fetching import fetch_record, find_missing
+from striate.cli.words import command, percent
+from striate.data.files import printable
 from striate.errors import ConfigError
 from striate.weights.origin import say_bytes
 
@@ -60,6 +62,14 @@ def explain(
     if from_ is not None:
         return _rebuild(from_, json=json)
 
+    check_positive("--max-megapixels", max_megapixels)  # infinity cannot be written into the report's data
+    missing = find_missing(network)
+    if missing is not None and photo is not None:
+        from striate.data import read_image
+
+        read_image(photo, max_megapixels=max_megapixels)  # a bad photo is found before anything is fetched for it
+        fetch_record(missing)
+
     from striate.recipes import explain as recipe  # imports torch
     from striate.recipes.events import Done, Plan, Progress
     from striate.runtime import reuse_freed_memory
@@ -86,7 +96,7 @@ def explain(
         for event in recipe.run(config):
             match event:
                 case Plan():
-                    print_note(event.text)
+                    print_note(printable(event.text))
                 case Progress():
                     progress.update(event.stage, event.done, event.total)
                 case Done():
@@ -105,15 +115,16 @@ def _show(done: "Done", photo: Path, network: str) -> None:
     result: Explanation = done.result
     best = result.answers[0]
     print_result(
-        f"{result.network} sees {best.label} ({percent(best.probability)}) in {result.photo_name}.", style=ANSWER
+        f"{result.network} sees {best.label} ({percent(best.probability)}) in {printable(result.photo_name)}.",
+        style=ANSWER,
     )
     rows = [[percent(a.probability), a.label, f"class {a.index}"] for a in result.answers]
     print_table(["", "", ""], rows, align="rll", answer=0)
     if result.target.index != best.index:
         print_result(f"The maps explain {result.target.label} ({percent(result.target.probability)}).")
     report = done.files["report"]
-    print_result(f"Report  {report} ({say_bytes(report.stat().st_size)})")
-    print_result(f"Data    {done.folder} ({len(done.files) - 1} files)")
+    print_result(f"Report  {printable(report)} ({say_bytes(report.stat().st_size)})")
+    print_result(f"Data    {printable(done.folder)} ({len(done.files) - 1} files)")
     print_next(_next_command(result, photo, network))
 
 
@@ -121,9 +132,9 @@ def _next_command(result: Any, photo: Path, network: str) -> str:
     """The runner-up is what people ask about next: why not that?"""
     other = next((a.index for a in result.answers if a.index != result.target.index), None)
     if other is None:
-        return shlex.join(["striate", "inspect", network])
+        return command("striate", "inspect", network)
     named = [] if network == DEFAULT_NETWORK else ["--network", network]
-    return shlex.join(["striate", "explain", str(photo), *named, "--target", str(other)])
+    return command("striate", "explain", photo, *named, "--target", str(other))
 
 
 def _rebuild(folder: Path, *, json: bool) -> int:
@@ -133,5 +144,5 @@ def _rebuild(folder: Path, *, json: bool) -> int:
     if json:
         print_json({"folder": str(folder), "report": str(report)})
     else:
-        print_result(f"Report  {report} ({say_bytes(report.stat().st_size)})")
+        print_result(f"Report  {printable(report)} ({say_bytes(report.stat().st_size)})")
     return Exit.OK

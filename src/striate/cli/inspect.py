@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from striate.cli.console import ANSWER, print_json, print_next, print_result, print_table
 from striate.cli.errors import Exit
-from striate.cli.words import count, giga, shape
+from striate.cli.words import command, count, giga, shape
 from striate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def inspect(
         for stage in table.stages
     ]
     print_table(["stage", "output", "parameters", "MACs", "of MACs"], rows, align="llrrr")
-    print_next(f"striate explain PHOTO --network {network}")
+    print_next(command("striate", "explain", "PHOTO", "--network", network))
     return Exit.OK
 
 

@@ -1,14 +1,16 @@
 """`striate weights list|where|fetch|verify|import`: the trained weights, where they lie, and whether they are right."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.console import print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
+from striate.cli.fetching import announce, fetch_record
+from striate.cli.words import command
+from striate.data.files import printable
 from striate.errors import ConfigError, StriateError
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def where(name: str, /, *, json: bool = False) -> int:
     elif path is not None:
         print_result(str(path))
     else:
-        print_note(f"{record.name} is not here. It belongs at {belongs} ({record.file.hash_text}).")
+        print_note(f"{record.name} is not here. It belongs at {printable(belongs)} ({record.file.hash_text}).")
         print_next(f"striate weights fetch {record.name}")
     return Exit.OK if path is not None else Exit.SOME_FAILED
 
@@ -88,20 +90,16 @@ def fetch(name: str, /, *names: str, json: bool = False) -> int:
         names: Further names.
         json: Print one JSON document instead of text.
     """
-    from striate.weights import fetch as fetch_weights
     from striate.weights import find_record, locate
 
     records = [find_record(each) for each in (name, *names)]
     results = []
     for record in records:
         here = locate(record)
-        origin = record.origins[0].describe()
-        print_note(
-            f"{record.name}: {record.size_text}; {record.license}; {'already here' if here else f'from {origin}'}"
-        )
         try:
-            with ProgressLine() as line:
-                path = here or fetch_weights(record, progress=_bytes_of(line))
+            if here is not None:
+                announce(record, "already here")
+            path = here or fetch_record(record)
         except StriateError as error:
             if len(records) == 1:
                 raise
@@ -123,10 +121,6 @@ def _next_with(record: "WeightRecord") -> str:
     if record.num_classes:
         return f"striate explain PHOTO --network {record.name}"
     return f"striate inspect {record.architecture}"
-
-
-def _bytes_of(line: ProgressLine) -> Callable[[str, int, int | None], None]:
-    return lambda label, done, total: line.update(f"Fetching {label}", done, total)
 
 
 @dataclass(frozen=True)
@@ -231,7 +225,7 @@ def import_(
     if says is None:
         print_note("Its preprocessing is not known; give --preprocessing-from to use it on photos.")
     print_result(str(path))
-    print_next(f"striate explain PHOTO --network {path}")
+    print_next(command("striate", "explain", "PHOTO", "--network", path))
     return Exit.OK
 
 

@@ -1,6 +1,31 @@
-"""Numbers as people read them in a terminal."""
+"""Numbers as people read them in a terminal, and commands as they can paste them into one."""
 
-__all__ = ["count", "giga", "percent", "shape"]
+import os
+import shlex
+from pathlib import Path
+
+__all__ = ["command", "count", "giga", "percent", "shape"]
+
+
+def command(*words: str | Path) -> str:
+    r"""A command to copy, whatever is in its words; a path is never taken for an option.
+
+    What cannot be printed is quoted as bash, zsh and POSIX 2024 do it.
+
+    >>> print(command("striate", "explain", Path("it's a cat.jpg")), command("striate", "explain", Path("-x.jpg")))
+    striate explain 'it'"'"'s a cat.jpg' striate explain ./-x.jpg
+    >>> print(command("striate", "explain", Path("a\nb.jpg")))
+    striate explain $'a\012b.jpg'
+    """
+    return " ".join(_quoted(f"./{w}" if isinstance(w, Path) and str(w).startswith("-") else str(w)) for w in words)
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    safe = set(range(0x20, 0x7F)) - {ord("'"), ord("\\")}
+    letters = (chr(byte) if byte in safe else f"\\{byte:03o}" for byte in os.fsencode(word))
+    return f"$'{''.join(letters)}'"
 
 
 def percent(probability: float) -> str:
