@@ -17,7 +17,7 @@ TEST_STAMP := $(VENV)/.striate-test-$(PINS)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types floors examples clean
+.PHONY: help demo test check format lint types floors examples docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ floors: $(TEST_STAMP)  ## import-linter: imports point down only
 examples: $(TEST_STAMP)  ## Run the examples in docstrings and documents
 	$(ONE_THREAD) $(BIN)/python -m pytest src docs README.md --doctest-modules --doctest-glob='*.md' \
 	  --doctest-continue-on-failure -n $(WORKERS)
+
+docs: $(DEMO_STAMP)  ## Build the documentation into build/docs
+	@$(PIP) --group docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
 
 format: $(TEST_STAMP)  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
