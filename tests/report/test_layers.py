@@ -14,6 +14,12 @@ def test_every_row_of_every_stage_is_there_once():
     assert section.layers == len(leaves)
 
 
+def test_a_stage_says_what_it_spans():
+    found = sample("resnet18")
+    for group, stage in zip(build_network(found).groups, found.summary.stages, strict=True):
+        assert (group.first, group.last) == tuple(found.summary.rows[stage.rows[end]].address for end in (0, -1))
+
+
 def test_totals_and_fields_are_the_summarys():
     found = sample("resnet18")
     section = build_network(found)

@@ -15,6 +15,7 @@ def test_every_stage_has_its_strongest_channels_by_address():
     stages = build_units(found)
     assert [stage.address for stage in stages] == [stage.address for stage in found.activations]
     for stage, activations in zip(stages, found.activations, strict=True):
+        assert found.summary.stages[stage.place - 1].address == stage.address
         assert [card.channel for card in stage.cards] == list(activations.channels)
         card = stage.cards[0]
         assert card.address == f"{activations.address}:{activations.channels[0]}"
