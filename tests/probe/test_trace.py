@@ -162,6 +162,14 @@ def test_published_receptive_fields(name: str, address: str, size: int, stride: 
     assert not row.field.whole
 
 
+def test_a_block_that_halves_the_map_side_by_side_is_one_piece() -> None:
+    """Inception-v3's Mixed_6a has branches that halve at different layers; opened, sizes would go back and forth."""
+    with torch.device("meta"):
+        net = load_torchvision().models.inception_v3(init_weights=False)
+    sides = [stage.output_shape[-1] for stage in summary(net, (3, 299, 299)).stages]
+    assert sides == [149, 147, 73, 71, 35, 17, 8, 1000]
+
+
 def test_foreign_networks_group_into_the_stages_people_know() -> None:
     models = load_torchvision().models
     with torch.device("meta"):

@@ -141,8 +141,10 @@ class Summary:
 def find_stages(rows: tuple[LayerRow, ...]) -> tuple[Stage, ...]:
     """Group the rows by the spatial size they work at.
 
-    Containers whose direct children end at different sizes are opened (VGG's `features`), others stay whole (a ResNet's
-    `layer2`, whose blocks all end at one size). Pooling opens the stage that it makes room for.
+    Containers whose direct children end at different sizes are opened (VGG's `features`), others stay whole: a ResNet's
+    `layer2`, whose blocks all end at one size, and a block that works side by side on one input, such as the Inception
+    module that halves the map, whose branches halve it at different layers. Pooling opens the stage that it makes room
+    for.
     """
     groups: list[list[int]] = []
     for index in _pieces(rows, _children(rows, None)):
@@ -183,7 +185,9 @@ def _children(rows: tuple[LayerRow, ...], parent: int | None) -> list[int]:
 def _pieces(rows: tuple[LayerRow, ...], level: list[int]) -> Iterable[int]:
     for index in level:
         inside = [] if rows[index].leaf else _children(rows, index)
-        if len({_place(rows[i]) for i in inside} - {()}) > 1 and rows[index].output_shape != rows[index].input_shape:
+        side_by_side = len({rows[i].sources for i in inside}) < len(inside)
+        several_sizes = len({_place(rows[i]) for i in inside} - {()}) > 1
+        if several_sizes and not side_by_side and rows[index].output_shape != rows[index].input_shape:
             yield from _pieces(rows, inside)
         else:
             yield index
