@@ -184,3 +184,13 @@ def test_errors_as_json(run_cli: Run, tmp_path: Path) -> None:
     result = run_cli("weights", "import", tmp_path / "gone.pth", "--variant", "resnet50", "--json")
     assert result.code == 2
     assert "There is no file" in json.loads(result.out)["error"]["message"]
+
+
+def test_where_says_that_a_file_is_damaged(run_cli: Run) -> None:
+    record = find_record("resnet18")
+    path = cache_path(record, record.file)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not it")
+    result = run_cli("weights", "where", "resnet18")
+    assert result.code == 1
+    assert result.err.startswith(f"{path} is damaged or another file: ")

@@ -129,7 +129,7 @@ def test_bombs_are_refused_from_the_header(kind: str) -> None:
         if kind in {"WEBP lossless", "WEBP lossy"}
         else "30000 × 30000 pixels are 900.0"
     )
-    assert f"{size} megapixels, more than max_megapixels=64; make the picture smaller or raise the limit" in message
+    assert f"{size} megapixels, more than max_megapixels=64; make the picture smaller, or raise the limit" in message
 
 
 @pytest.mark.parametrize("kind", HUGE)
@@ -187,6 +187,8 @@ def test_names_that_cannot_be() -> None:
         read_image("x" * 5000)
     with pytest.raises(DataError, match=r"no such file; images are not fetched from the web, download it first\.$"):
         read_image("https://example.org/photo.jpg")
+    with pytest.raises(DataError, match="images are not fetched from the web"):
+        read_image(Path("https://example.org/photo.jpg"))  # a path has one stroke less
 
 
 def test_permission_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,3 +93,20 @@ def test_a_package_that_is_not_installed_is_no_error(home: Path, make_record: Ma
 def test_a_missing_embedded_file_is_no_error(home: Path, make_record: MakeRecord) -> None:
     origin = Embedded(WeightFile("nothing.safetensors", "striate", sha256="0" * 64))
     assert places(make_record(origin), origin) == []
+
+
+def test_a_user_without_a_home_has_an_empty_cache(monkeypatch: pytest.MonkeyPatch, make_record: MakeRecord) -> None:
+    """As in a container that runs under a number: no HOME, and no entry among the system's users."""
+    for name in ("STRIATE_HOME", "TORCH_HOME", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    pwd = pytest.importorskip("pwd")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert striate_home() == Path("/nonexistent/.cache/striate")
+    file = WeightFile("w.pth", "striate", sha256="0" * 64)
+    for origin in (Url(file, "https://example.com/w.pth"), Hub(file, "made/tiny")):
+        assert places(make_record(origin), origin) == []
+
+
+def test_the_home_of_nobody_known_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIATE_HOME", "~no-such-user-here/striate")
+    assert striate_home() == Path("/nonexistent/no-such-user-here/striate")

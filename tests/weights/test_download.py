@@ -3,6 +3,7 @@ import hashlib
 import os
 import random
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,23 @@ def test_a_folder_that_cannot_be_written_is_said(
     monkeypatch.setattr(Path, "open", read_only)
     with pytest.raises(WeightsError, match=r"cannot be written \(Read-only file system\); set STRIATE_HOME"):
         get(server, tmp_path / "w.pth")
+
+
+def test_without_an_address_there_are_two_tries_and_not_five(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine without a network a person would wait for a quarter of a minute to be told so."""
+    asked = []
+
+    def unknown(*where: object, **_: object) -> None:
+        asked.append(where)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(WeightsError, match=r"\(2 tries\): no connection \(Name or service not known\)"):
+        download(
+            "https://example.com/tiny.pth",
+            tmp_path / "tiny.pth",
+            file_of(b"content"),
+            label="tiny",
+            timing=Timing(stall_s=0.3, attempts=5, pause_s=0.0),
+        )
+    assert len(asked) == 2

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from striate.errors import WeightsError
 from striate.weights import fetch, locate
@@ -191,3 +192,21 @@ def test_two_processes_at_once_fetch_once(server: Server, home: Path) -> None:
     assert [child.returncode for child in children] == [0, 0]
     assert {output.strip() for output in outputs} == {str(home / "weights" / "tiny.made" / "tiny.pth")}
     assert len(server.requests) == 1
+
+
+def test_who_has_to_wait_is_told(server: Server, home: Path, make_record: MakeRecord) -> None:
+    server.pages["/tiny.pth"] = Page(CONTENT)
+    record = make_record(url_of(server.url("/tiny.pth"), CONTENT))
+    target = cache_path(record, record.file)
+    said: list[str] = []
+
+    def hear(label: str, _done: int, _total: int | None) -> None:
+        said.append(label)
+        other.release()
+
+    target.parent.mkdir(parents=True)
+    other = FileLock(target.with_name(f".{target.name}.lock"))
+    other.acquire()
+    fetch_file(record, progress=hear, sources=LOCAL)
+    assert said[0] == "tiny.made, which another process is fetching"
+    assert set(said[1:]) == {"tiny.made"}

@@ -141,3 +141,18 @@ def test_without_the_client_the_extra_is_named(home: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(WeightsError, match=r"pip install 'striate\[hub\]'"):
         fetch_from_hub(ORIGIN, label="tiny")
+
+
+def test_progress_is_ours_alone(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Two bars in one terminal would write over each other."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", None)
+    seen: list[tuple[str, int, int | None]] = []
+    fetch_from_hub(ORIGIN, label="tiny", progress=lambda *step: seen.append(step), endpoint=hub.endpoint)
+    assert len(seen) > 2  # also in between
+    assert seen[1:] == sorted(seen[1:], key=lambda step: step[1])
+    assert seen[-1] == ("tiny", len(CONTENT), len(CONTENT))
+    assert capfd.readouterr().err == ""

@@ -118,3 +118,15 @@ def test_a_trained_file_knows_better_than_the_user(file: Path, tmp_path: Path) -
     )
     with pytest.raises(WeightsError, match="is of net by its own metadata, not of net_v1"):
         import_file(trained, blueprint=BLUEPRINT)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(file: Path, tmp_path: Path, value: float) -> None:
+    """They would be recorded as good, and every answer of such a network is NaN."""
+    state = load_file(file).state
+    name = next(iter(state))
+    state[name] = torch.full_like(state[name], value)
+    torch.save(state, tmp_path / "diverged.pth")
+    with pytest.raises(WeightsError, match=rf"no numbers \(NaN or infinite\) in {name}; "):
+        import_file(tmp_path / "diverged.pth", blueprint=BLUEPRINT)
+    assert not list(tmp_path.glob("*.safetensors"))

@@ -107,3 +107,25 @@ def test_a_cut_file_is_said(tmp_path: Path, kept: int) -> None:
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(WeightsError, match="is damaged or no safetensors file"):
         read_safetensors(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("preprocessing", "[" * 100_000, "damaged metadata: .*recursion"),
+        ("labels", '{"names":' + "[" * 100_000, "damaged metadata: .*recursion"),
+        ("preprocessing", json.dumps({**Preprocessing().to_dict(), "resize": 10**6}), "resize must be at most 16384"),
+        (
+            "preprocessing",
+            json.dumps({**Preprocessing().to_dict(), "input_size": [10**6, 1]}),
+            "input_size must be at most",
+        ),
+    ],
+    ids=["deep", "deep labels", "huge", "huge crop"],
+)
+def test_hostile_metadata_is_refused(tmp_path: Path, key: str, value: str, message: str) -> None:
+    """Nested too deep to be read, or asking for a picture that needs terabytes."""
+    said = {"striate_format": "1", "architecture": "net", "variant": "v", "evidence": "user", key: value}
+    save_file({"a": torch.ones(1)}, tmp_path / "w.safetensors", metadata=said)
+    with pytest.raises(WeightsError, match=message):
+        read_safetensors(tmp_path / "w.safetensors")

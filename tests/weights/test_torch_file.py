@@ -1,5 +1,6 @@
 import argparse
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,15 @@ def test_every_single_damaged_byte_is_an_error_or_still_plain_tensors(tmp_path: 
         except WeightsError:
             continue
         assert all(isinstance(value, torch.Tensor) for value in found.values())
+
+
+def test_a_pickle_that_torch_cannot_follow_is_refused_in_silence(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """torch's message first tells how to run the code after all, and names `torch.load` on the way."""
+    path = tmp_path / "net.pth"
+    path.write_bytes(pickle.dumps({"a": argparse.Namespace()}, protocol=4))
+    with pytest.raises(WeightsError, match="holds more than tensors") as caught:
+        read_torch_file(path)
+    assert "torch.load" not in str(caught.value)
+    assert not recwarn.list

@@ -153,3 +153,25 @@ def test_what_tensors_look_like() -> None:
     assert look_like(shapes_of(state()), TWINS) == "These look like weights of net or net_v1."
     assert look_like({"a": (1,)}, TWINS) == ""
     assert look_like({"a": (1,)}, []) == ""
+
+
+@pytest.mark.parametrize(
+    ("sizes", "facts", "message"),
+    [
+        ({}, {"labels": Labels(("cat", "dog"))}, "has 10 classes, but 2 labels were given"),
+        (
+            {"channels": 1},
+            {"preprocessing": Preprocessing()},
+            "takes 1 image channels, but its preprocessing gives RGB",
+        ),
+        ({"classes": 0}, {}, "holds weights for no classes"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_a_file_that_contradicts_itself_is_refused(
+    sizes: dict[str, int], facts: dict[str, object], message: str
+) -> None:
+    """Too few labels failed later, with an IndexError in the middle of a batch of photos."""
+    metadata = NativeMetadata("net", "the net graph", "trained", **facts)  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match=message):
+        identify(loaded(state(**sizes), metadata=metadata), TWINS)

@@ -1,5 +1,6 @@
 """`striate inspect NETWORK`: every layer with its shape, its cost and what it can see; no weights are needed."""
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,7 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
 
 
 def _summarize(network: str, input_size: tuple[int, int] | None) -> "Summary":
-    if Path(network).suffix in {".safetensors", ".pth", ".pt"}:
+    if Path(network).suffix.lower() in {".safetensors", ".pth", ".pt", ".bin"} or os.sep in network:
         from striate.models import load
 
         return load(Path(network)).summary(input_size)

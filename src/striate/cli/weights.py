@@ -65,17 +65,22 @@ def where(name: str, /, *, json: bool = False) -> int:
         name: A name of `striate weights list`.
         json: Print one JSON document instead of text.
     """
-    from striate.weights import find_record, locate
+    from striate.weights import find_record
     from striate.weights.cache import cache_path
+    from striate.weights.fetching import locate_file
 
     record = find_record(name)
-    path = locate(record)
+    problems: list[str] = []
+    found = locate_file(record, problems=problems)
+    path = None if found is None else found.path
     belongs = cache_path(record, record.file)
     if json:
         print_json({"name": record.name, "path": str(path) if path else None, "cache_path": str(belongs)})
     elif path is not None:
         print_result(str(path))
     else:
+        for problem in problems:
+            print_note(problem)
         print_note(f"{record.name} is not here. It belongs at {printable(belongs)} ({record.file.hash_text}).")
         print_next(f"striate weights fetch {record.name}")
     return Exit.OK if path is not None else Exit.SOME_FAILED

@@ -5,6 +5,7 @@ entirely under an image's name, and some are made to hurt: a kilobyte that unpac
 its first bytes, its size is read from the header before anything is unpacked, and only six decoders are ever tried.
 """
 
+import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -75,7 +76,8 @@ def read_image(source: str | Path | bytes, *, max_megapixels: float = 64.0) -> N
         with _open_regular(Path(source), name) as stream:
             return _decode(stream, name, max_megapixels)
     except FileNotFoundError:
-        hint = "; images are not fetched from the web, download it first" if "://" in str(source) else ""
+        is_address = re.match(r"(https?|ftp|file|s3|gs|data):", str(source))  # a path has lost the second stroke
+        hint = "; images are not fetched from the web, download it first" if is_address else ""
         raise DataError(f"{name}: no such file{hint}.") from None
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error}).") from error
@@ -107,7 +109,7 @@ def _check_size(size: tuple[int, int], name: str, max_megapixels: float) -> None
     if h * w > max_megapixels * 1e6:
         raise DataError(
             f"{name}: {w} × {h} pixels are {h * w / 1e6:.1f} megapixels, more than max_megapixels={max_megapixels:g}; "
-            "make the picture smaller or raise the limit."
+            "make the picture smaller, or raise the limit (on the command line with --max-megapixels)."
         )
 
 

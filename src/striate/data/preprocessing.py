@@ -30,6 +30,7 @@ __all__ = ["Preprocessing", "View"]
 
 Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Channels: TypeAlias = Literal["RGB", "BGR", "L"]
+_LARGEST_SIDE_PX = 16_384  # a weights file may ask for anything, and this is already gigabytes
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601-2, the weights of Pillow's conversion to "L"
 _PILLOW_FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -87,7 +88,9 @@ class Preprocessing:
     def __post_init__(self) -> None:
         h_w = self.input_size
         self._check(_all(h_w, 2, _is_count), "input_size", "must be (height, width), whole numbers above 0")
+        self._check(max(h_w) <= _LARGEST_SIDE_PX, "input_size", f"must be at most {_LARGEST_SIDE_PX} pixels a side")
         self._check(self.resize is None or _is_count(self.resize), "resize", "must be a whole number above 0, or None")
+        self._check((self.resize or 0) <= _LARGEST_SIDE_PX, "resize", f"must be at most {_LARGEST_SIDE_PX} pixels")
         for name, allowed in (("interpolation", get_args(Interpolation)), ("channels", get_args(Channels))):
             self._check(getattr(self, name) in allowed, name, f"must be one of {', '.join(map(repr, allowed))}")
         self._check(_is_positive(self.scale), "scale", "must be a number above 0 (1 or 255)")

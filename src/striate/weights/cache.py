@@ -13,12 +13,18 @@ from striate.weights.record import WeightRecord
 __all__ = ["cache_path", "is_offline", "places", "striate_home"]
 
 _TRUE = {"1", "true", "yes", "on"}
+_NOWHERE = Path("/nonexistent")  # the home of those who have none, as in /etc/passwd
 
 
 def striate_home() -> Path:
     """The folder of everything that Striate fetches or derives: `STRIATE_HOME`, or the system's cache folder."""
     given = os.environ.get("STRIATE_HOME")
-    return Path(given).expanduser().absolute() if given else user_cache_path("striate", appauthor=False)
+    if given:
+        return _expanded(given).absolute()
+    try:
+        return user_cache_path("striate", appauthor=False)
+    except RuntimeError:  # no HOME, and a user whom the system does not know, as in many containers
+        return _NOWHERE / ".cache" / "striate"
 
 
 def is_offline(*, hub: bool = False) -> bool:
@@ -59,13 +65,13 @@ def _is_file(path: Path) -> bool:
 def _torch_home() -> Path:
     """The folder of torchvision's files, as torch.hub finds it."""
     given = os.environ.get("TORCH_HOME")
-    return Path(given).expanduser() if given else _user_cache() / "torch"
+    return _expanded(given) if given else _user_cache() / "torch"
 
 
 def _hub_snapshot(origin: Hub) -> Path:
     """The file in the Hugging Face cache, as its client names it."""
-    home = Path(os.environ.get("HF_HOME") or _user_cache() / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    home = os.environ.get("HF_HOME") or _user_cache() / "huggingface"
+    cache = _expanded(os.environ.get("HF_HUB_CACHE") or Path(home, "hub"))
     folder = cache / ("models--" + origin.repo.replace("/", "--"))
     commit = origin.revision
     with suppress(OSError, UnicodeDecodeError):
@@ -74,4 +80,12 @@ def _hub_snapshot(origin: Hub) -> Path:
 
 
 def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+
+
+def _expanded(path: str | Path) -> Path:
+    """The path with `~` filled in; a folder that cannot be where nobody knows whose home is meant."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return _NOWHERE / str(path).removeprefix("~").lstrip("/")

@@ -12,7 +12,7 @@ from email.message import Message
 from pathlib import Path
 
 from striate.errors import WeightsError
-from striate.weights.https import CutError, Response, Web, plain
+from striate.weights.https import CutError, NoAddressError, Response, Web, plain
 from striate.weights.origin import WeightFile, say_bytes
 from striate.weights.saving import check_space, save_checked, writing
 from striate.weights.verify import check_file
@@ -106,7 +106,8 @@ class _Download:
                 after = self._size()
                 failures = 1 if after > before else failures + 1
                 resumed = resumed or after > 0
-                if failures >= timing.attempts:
+                most = min(2, timing.attempts) if isinstance(error, NoAddressError) else timing.attempts
+                if failures >= most:
                     kept = f" {say_bytes(after)} are kept, and the next try continues them." if after else ""
                     raise WeightsError(f"{self.url} could not be fetched ({failures} tries): {error}.{kept}") from error
                 time.sleep(min(timing.pause_s * 2 ** (failures - 1), _LONGEST_PAUSE_S))

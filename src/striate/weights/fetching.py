@@ -107,7 +107,12 @@ def _obtain(record: WeightRecord, origin: Origin, progress: Progress | None, sou
     if isinstance(origin, Embedded):
         raise WeightsError(f"{origin.file.name} is missing in this installation; reinstall striate.")
     target = cache_path(record, origin.file)
-    with locked(target):
+
+    def say() -> None:
+        if progress is not None:
+            progress(f"{record.name}, which another process is fetching", 0, None)
+
+    with locked(target, on_wait=say):
         ready = locate_file(record, problems=[])  # another process may have fetched it while we waited
         if ready is not None:
             return ready

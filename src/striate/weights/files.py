@@ -1,5 +1,6 @@
 """Open a weight file of any kind that is safe to open; its content, not its ending, says which kind."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -45,7 +46,9 @@ def load_file(path: str | Path) -> LoadedWeights:
     Raises:
         WeightsError: If the file is missing, damaged, of another kind, or would need code to be run.
     """
-    path = Path(path).expanduser()
+    path = Path(path)
+    with suppress(RuntimeError):  # a home that nobody knows: the file is then not found under its name as it is
+        path = path.expanduser()
     kind = _kind(path)
     digest = file_sha256(path)
     record = record_for_sha256(digest)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from striate.errors import WeightsError, WeightsWarning
-from striate.weights.state import State
+from striate.weights.state import State, all_numbers
 from striate.weights.variants import Blueprint, Blueprints, look_like, shapes_of
 
 __all__ = ["FitReport", "adapt_channels", "fit_state"]
@@ -86,7 +86,7 @@ def fit_state(
             fitted[key] = adapt_channels(tensor, own[key].shape[1])
             adapted.append(f"{key} ({tensor.shape[1]} to {own[key].shape[1]} image channels)")
     module.load_state_dict(fitted, strict=True)
-    _warn(blueprint, dropped, adapted, [key for key in loaded if not _all_numbers(state[key])])
+    _warn(blueprint, dropped, adapted, [key for key in loaded if not all_numbers(state[key])])
     return FitReport(tuple(loaded), tuple(dropped), tuple(adapted))
 
 
@@ -131,10 +131,3 @@ def _warn(blueprint: Blueprint, dropped: list[str], adapted: list[str], broken: 
         sentences.append(f"{', '.join(broken[:3])} hold values that are no numbers (NaN or infinite)")
     if sentences:
         warnings.warn(f"{blueprint.name}: {'; '.join(sentences)}.", WeightsWarning, stacklevel=3)
-
-
-def _all_numbers(tensor: Tensor) -> bool:
-    if not tensor.is_floating_point() or tensor.numel() == 0:
-        return True
-    low, high = torch.aminmax(tensor)
-    return bool(low.isfinite() and high.isfinite())

@@ -1,6 +1,7 @@
 """One request for a file, or for the rest of it, over https and nothing else, also after a redirect."""
 
 import http.client
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 from striate.errors import WeightsError
 
-__all__ = ["CutError", "Response", "Web", "plain"]
+__all__ = ["CutError", "NoAddressError", "Response", "Web", "plain"]
 
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -19,6 +20,10 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 class CutError(Exception):
     """The transfer broke off or could not begin just now; it may go on with the bytes that have arrived."""
+
+
+class NoAddressError(CutError):
+    """The server's name has no address: most often this machine has no network at all, and waiting is in vain."""
 
 
 class Response(Protocol):
@@ -92,7 +97,8 @@ class Web:
         except urllib.error.URLError as error:
             if isinstance(error.reason, ssl.SSLCertVerificationError):
                 raise WeightsError(f"{url} has no valid certificate: {error.reason.verify_message}.") from error
-            raise CutError(f"no connection ({plain(error.reason)})") from error
+            kind = NoAddressError if isinstance(error.reason, socket.gaierror) else CutError
+            raise kind(f"no connection ({plain(error.reason)})") from error
         except (OSError, http.client.HTTPException) as error:
             raise CutError(f"no connection ({plain(error)})") from error
         return response

@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 from striate.errors import WeightsError
 from striate.weights.cache import is_offline
@@ -24,7 +25,7 @@ def fetch_from_hub(
     Args:
         origin: Which file of which repository.
         label: What progress is reported as.
-        progress: Called at the beginning and at the end; the client shows its own progress in between.
+        progress: Called with the label, the bytes so far, and the total; the client shows its own bar without it.
         endpoint: Another address of the hub.
 
     Raises:
@@ -41,10 +42,18 @@ def fetch_from_hub(
     try:
         address = hf_hub_url(origin.repo, origin.path, revision=origin.revision, endpoint=endpoint)
         told = get_hf_file_metadata(address, endpoint=endpoint)
-        path = Path(hf_hub_download(origin.repo, origin.path, revision=origin.revision, endpoint=endpoint))
+        path = Path(
+            hf_hub_download(
+                origin.repo,
+                origin.path,
+                revision=origin.revision,
+                endpoint=endpoint,
+                tqdm_class=None if progress is None else _reporting_to(progress, label),
+            )
+        )
     except Exception as error:  # the client's own errors, its HTTP library's and the system's
         first = str(error).strip().splitlines()
-        raise WeightsError(f"{origin.repo}: {first[0] if first else type(error).__name__}") from error
+        raise WeightsError(f"{origin.repo}: {(first[0] if first else type(error).__name__).rstrip('.')}.") from error
     expected = told.etag if told.etag is not None and len(told.etag) == 64 else None
     try:
         digest = check_file(path, origin.file, noted=expected)
@@ -56,3 +65,20 @@ def fetch_from_hub(
     if progress is not None:
         progress(label, path.stat().st_size, path.stat().st_size)
     return path, digest
+
+
+def _reporting_to(progress: Progress, label: str) -> Any:
+    """A progress bar for the client that draws nothing: two bars in one terminal would write over each other."""
+    from huggingface_hub.utils import tqdm
+
+    class Reporting(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **{**options, "disable": True})
+            self.n, self.total = options.get("initial", 0), options.get("total")
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.n += n or 0
+            progress(label, int(self.n), None if self.total is None else int(self.total))
+            return None
+
+    return Reporting

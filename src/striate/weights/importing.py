@@ -7,6 +7,7 @@ from striate.errors import WeightsError
 from striate.weights.files import LoadedWeights, load_file
 from striate.weights.native import NativeMetadata, save_native
 from striate.weights.records import foreign_file
+from striate.weights.state import all_numbers
 from striate.weights.variants import Blueprint, Blueprints, companions, look_like, shapes_of
 
 __all__ = ["import_file"]
@@ -48,13 +49,14 @@ def import_file(
     _check_word(loaded, blueprint)
     known_preprocessing, known_labels = companions(loaded)
     preprocessing, labels = preprocessing or known_preprocessing, labels or known_labels
-    classes = blueprint.num_classes(shapes)
-    if labels is not None and classes is not None and len(labels) != classes:
-        raise WeightsError(f"{loaded.path} has {classes} classes, but {len(labels)} labels were given.")
-    channels = blueprint.in_channels(shapes)
-    if preprocessing is not None and channels is not None and len(preprocessing.channels) != channels:
+    problem = blueprint.misfit(shapes, preprocessing=preprocessing, labels=labels)
+    if problem:
+        raise WeightsError(f"{loaded.path} {problem}.")
+    broken = [name for name, tensor in loaded.state.items() if not all_numbers(tensor)]
+    if broken:
         raise WeightsError(
-            f"{loaded.path} takes {channels} image channels, but its preprocessing gives {preprocessing.channels}."
+            f"{loaded.path} holds values that are no numbers (NaN or infinite) in {', '.join(broken[:3])}; "
+            "such a network answers nothing. Take an earlier checkpoint."
         )
     target = Path(out) if out is not None else _beside(loaded.path, blueprint.name)
     if target.exists():

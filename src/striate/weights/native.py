@@ -131,8 +131,8 @@ def _from_strings(strings: Mapping[str, str], path: Path) -> NativeMetadata | No
             provenance={str(key): str(value) for key, value in json.loads(strings.get("provenance", "{}")).items()},
             striate_version=strings.get("striate_version", ""),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, StriateError) as error:
-        raise WeightsError(f"{path} has damaged metadata: {error}.") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, StriateError) as error:
+        raise WeightsError(f"{path} has damaged metadata: {str(error).rstrip('.')}.") from error
 
 
 def _preprocessing(strings: Mapping[str, str]) -> Preprocessing | None:

@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +21,12 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
-def locked(target: Path) -> Iterator[None]:
+def locked(target: Path, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the right to write `target`: a second process waits here, and then finds the file made by the first.
+
+    Args:
+        target: The file.
+        on_wait: Called once if another process holds the lock.
 
     Raises:
         WeightsError: If the folder cannot be written, or another process holds the lock for an hour.
@@ -30,7 +34,12 @@ def locked(target: Path) -> Iterator[None]:
     lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=_LOCK_TIMEOUT_S)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if on_wait is not None:
+                on_wait()
+            lock.acquire()
     except Timeout as error:
         raise WeightsError(
             f"Another process has been fetching {target.name} for an hour; end it, or remove {lock.lock_file}."

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from striate.errors import WeightsError
 
-__all__ = ["State", "plain_state", "strip_prefixes"]
+__all__ = ["State", "all_numbers", "plain_state", "strip_prefixes"]
 
 State: TypeAlias = dict[str, Tensor]
 
@@ -60,3 +60,11 @@ def strip_prefixes(state: State) -> State:
             if state and all(name.startswith(prefix) for name in state):
                 state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     return state
+
+
+def all_numbers(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite."""
+    if not tensor.is_floating_point() or tensor.numel() == 0:
+        return True
+    low, high = torch.aminmax(tensor)
+    return bool(low.isfinite() and high.isfinite())

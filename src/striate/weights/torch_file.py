@@ -6,6 +6,7 @@ that refuses is refused, and nothing is tried instead.
 
 import pickle
 import re
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def read_torch_file(path: Path) -> State:
     if is_zip:
         _refuse_programs(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about instructions that it does not know, just before it refuses them
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         raise WeightsError(_needs_code(path, str(error))) from error
     except Exception as error:  # what a damaged file does inside torch is not foreseeable
@@ -38,7 +41,8 @@ def read_torch_file(path: Path) -> State:
 
 
 def _needs_code(path: Path, message: str) -> str:
-    found = re.search(r"GLOBAL ([\w.]+)", message) or re.search(r"[`']([\w]+\.[\w.]+)[`']", message)
+    _, _, reason = message.rpartition("WeightsUnpickler error:")  # before it stands advice to run the code after all
+    found = re.search(r"GLOBAL ([\w.]+)", reason) or re.search(r"(?:function|class|type) [`']?(\w+\.[\w.]+)", reason)
     what = f" (it refers to {found.group(1)})" if found else ""
     return (
         f"{path} holds more than tensors{what}: opening it would run code, which is never done here. If you trust it, "

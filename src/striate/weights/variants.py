@@ -74,6 +74,17 @@ class Blueprint:
         found += [f"'{name}' is unknown" for name in shapes if name not in self.shapes]
         return found[:limit]
 
+    def misfit(self, shapes: Shapes, *, preprocessing: Preprocessing | None, labels: Labels | None) -> str:
+        """Why tensors that fit cannot be used with these companions, as the rest of a sentence; empty if they can."""
+        classes, channels = self.num_classes(shapes), self.in_channels(shapes)
+        if classes == 0 or channels == 0:
+            return "holds weights for no classes" if classes == 0 else "holds weights for no image channels"
+        if labels is not None and classes is not None and len(labels) != classes:
+            return f"has {classes} classes, but {len(labels)} labels were given"
+        if preprocessing is not None and channels is not None and len(preprocessing.channels) != channels:
+            return f"takes {channels} image channels, but its preprocessing gives {preprocessing.channels}"
+        return ""
+
     def is_classifier(self, name: str) -> bool:
         """Whether the tensor belongs to a layer whose size depends on the number of classes."""
         return name.rpartition(".")[0] in self.classifier
@@ -160,6 +171,12 @@ def identify(loaded: LoadedWeights, blueprints: Blueprints, *, wanted: str | Non
     if problems:
         raise WeightsError(f"{loaded.path} should hold {blueprint.name} ({_because(evidence)}), but {problems[0]}.")
     preprocessing, labels = companions(loaded)
+    said = loaded.metadata  # a record's facts are ours, a file's are anybody's
+    problem = blueprint.misfit(
+        shapes, preprocessing=said and said.preprocessing, labels=said.labels if said is not None else None
+    )
+    if problem:
+        raise WeightsError(f"{loaded.path} {problem}.")
     return Identity(
         architecture=blueprint.name,
         evidence=evidence,
