@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate.cli.app import main
+    from striate.cli.entry import main
 
 __all__ = ["main"]
 
-_FROM = {"main": "striate.cli.app"}
+_FROM = {"main": "striate.cli.entry"}
 
 
 def __getattr__(name: str) -> Any:

@@ -173,7 +173,9 @@ def identify(loaded: LoadedWeights, blueprints: Blueprints, *, wanted: str | Non
     preprocessing, labels = companions(loaded)
     said = loaded.metadata  # a record's facts are ours, a file's are anybody's
     problem = blueprint.misfit(
-        shapes, preprocessing=said and said.preprocessing, labels=said.labels if said is not None else None
+        shapes,
+        preprocessing=None if said is None else said.preprocessing,
+        labels=None if said is None else said.labels,
     )
     if problem:
         raise WeightsError(f"{loaded.path} {problem}.")

@@ -1,0 +1,21 @@
+"""Where the process begins: nothing is imported yet, so that even the first moments can be interrupted in peace."""
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code (see `striate.cli.app.main`).
+
+    Args:
+        tokens: The words after `striate`; the process's own by default.
+    """
+    try:
+        from striate.cli.app import main as run
+
+        return run(tokens)
+    except KeyboardInterrupt:  # while the command line itself was still being imported
+        sys.stderr.write("Error: Interrupted; nothing more was written.\n")
+        return 130
