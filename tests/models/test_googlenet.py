@@ -185,43 +185,14 @@ def test_smallest_image(name):
             network(torch.randn(1, 3, least - 1, 64))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_batch_answers_as_its_images_do(name):
-    torch.manual_seed(0)
-    network = forget_statistics(build(name, num_classes=10)).eval()
-    x = torch.randn(3, 3, 64, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(network(x), torch.cat([network(image[None]) for image in x]), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_gradients_are_finite_and_reach_everything(name):
-    torch.manual_seed(0)
-    network = build(name, num_classes=5, in_channels=1).train()
-    x = torch.randn(2, 1, 224, 224, requires_grad=True)
-    outputs = network(x)
-    (outputs.logits + 0.3 * outputs.aux_logits1 + 0.3 * outputs.aux_logits2).square().sum().backward()
-    for key, parameter in [("x", x), *network.named_parameters()]:
-        assert parameter.grad is not None, key
-        assert parameter.grad.isfinite().all(), key
-        assert parameter.grad.abs().sum() > 0, key
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_export_keeps_the_answers_for_every_batch_size(name):
-    torch.manual_seed(0)
-    network = forget_statistics(build(name, num_classes=10)).eval()
-    x = torch.randn(2, 3, 64, 64)
-    exported = torch.export.export(network, (x,), dynamic_shapes={"x": {0: torch.export.Dim.DYNAMIC}})
-    more = torch.randn(3, 3, 64, 64)
-    torch.testing.assert_close(exported.module()(more), network(more))
-
-
 def test_random_weights():
     torch.manual_seed(0)
     modern, paper = build("googlenet"), build("googlenet_2014")
     largest = max(float(m.weight.detach().abs().max()) for m in modern.modules() if isinstance(m, nn.Conv2d))
     assert 0.0199 < largest <= 0.02
+    # Cut at two deviations, a normal distribution keeps .8796 of its deviation.
+    weights = torch.cat([m.weight.detach().flatten() for m in modern.modules() if isinstance(m, nn.Conv2d)])
+    assert float(weights.std()) == pytest.approx(0.01 * 0.8796, rel=1e-3)
     for key, module in paper.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             bound = (3 / module.weight[0].numel()) ** 0.5

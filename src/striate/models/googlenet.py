@@ -13,6 +13,7 @@ pool to 4×4.
 Source: Szegedy et al. 2014, Going Deeper with Convolutions, arXiv:1409.4842, table 1 and section 5.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import torch
@@ -275,9 +276,20 @@ def build_googlenet(
         if not isinstance(module, nn.Conv2d | nn.Linear):
             continue
         if batch_norm:
-            nn.init.trunc_normal_(module.weight, std=0.01, a=-0.02, b=0.02)
+            _draw_cut_normal(module.weight, std=0.01, cut=2.0)
         else:
             nn.init.kaiming_uniform_(module.weight, nonlinearity="linear")
             if module.bias is not None:
                 nn.init.constant_(module.bias, 0.0 if name in {"fc", "aux1.fc2", "aux2.fc2"} else 0.2)
     return network
+
+
+@torch.no_grad()
+def _draw_cut_normal(weight: Tensor, *, std: float, cut: float) -> None:
+    """Normal numbers, none further than `cut` deviations from 0: the inverse of the distribution at even numbers.
+
+    `nn.init.trunc_normal_` draws again until all are good, which takes seconds for these thirteen million.
+    """
+    edge = math.erf(cut / math.sqrt(2))
+    nn.init.uniform_(weight, -edge, edge)
+    weight.erfinv_().mul_(std * math.sqrt(2)).clamp_(-cut * std, cut * std)
