@@ -13,7 +13,7 @@ TERMINATED = 128 + signal.SIGTERM
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """While this lasts, SIGTERM ends the process by way of its `finally` blocks: no pip runs on, no part stays behind."""
+    """While this lasts, SIGTERM ends the process through its `finally` blocks: no pip runs on, no part stays behind."""
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if not ours:  # somebody else in this process decides what a signal does
         yield
