@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate import arithmetic, data, draw, errors, insight, models, probe, report, weights
+    from striate import arithmetic, data, draw, errors, insight, models, probe, report, runtime, weights
     from striate.models import Network, create_model, list_models, load
     from striate.probe import summary
 
@@ -26,6 +26,7 @@ __all__ = [
     "models",
     "probe",
     "report",
+    "runtime",
     "summary",
     "weights",
 ]
@@ -35,7 +36,7 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-_FLOORS = {"arithmetic", "data", "draw", "errors", "insight", "models", "probe", "report", "weights"}
+_FLOORS = {"arithmetic", "data", "draw", "errors", "insight", "models", "probe", "report", "runtime", "weights"}
 _FROM = {
     "Network": "striate.models",
     "create_model": "striate.models",
