@@ -375,13 +375,14 @@ def test_the_right_recipe_passes_the_guard(name: str) -> None:
     assert len(rivals(TRUE[name])) == 11  # all known recipes but itself
 
 
-@pytest.mark.parametrize("name", TRUE)
-@pytest.mark.parametrize("slip", one_mistake(Preprocessing()))
+# Swapping the means of a recipe with one mean for all channels changes nothing, so it is no mistake.
+MISTAKES = [(name, slip) for name in TRUE for slip, planted in one_mistake(TRUE[name]).items() if planted != TRUE[name]]
+
+
+@pytest.mark.parametrize(("name", "slip"), MISTAKES)
 def test_a_planted_wrong_recipe_is_caught(name: str, slip: str) -> None:
     right = TRUE[name]
     planted = one_mistake(right)[slip]
-    if planted == right:
-        pytest.skip(f"'{slip}' changes nothing in the recipe of {name}")
     photos = [(photo, index) for index, photo in enumerate(colored_photos())]
     with pytest.raises(AssertionError, match=rf"but more with: .*{'tensorflow lite' if name == 'lite' else name}"):
         assert_best_recipe(Templates(right), planted, photos)
