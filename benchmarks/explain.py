@@ -7,6 +7,7 @@ The command is what a person waits for. The parts are medians over the repeats, 
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -99,6 +100,8 @@ def describe_machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "machine": platform.platform(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "precision": "float32",
     }
@@ -111,13 +114,20 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         command, _ = measure(
             lambda: measure_command(arguments.photo, arguments.network, out / "command"), repeats=arguments.repeats
         )
         parts = measure_parts(arguments.photo, arguments.network, out / "parts", repeats=arguments.repeats)
-    report = {"machine": describe_machine(), "command_s": command, "parts_s": parts}
+    run = {
+        "photo": arguments.photo.name,
+        "network": arguments.network,
+        "medians of": arguments.repeats,
+        "load before": load,
+    }
+    report = {"machine": {**describe_machine(), **run}, "command_s": command, "parts_s": parts}
     if arguments.json:
         print(json.dumps(report, indent=2))
         return
