@@ -1,6 +1,7 @@
 """An explanation survives the disk, and a damaged one is said to be."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,30 @@ def test_a_folder_without_data_or_with_damaged_data_is_said_so(explanation: Expl
     (tmp_path / "arrays.npz").write_bytes(b"PK nothing")
     with pytest.raises(DataError, match="damaged"):
         Explanation.load(tmp_path)
+
+
+def test_another_explanation_in_the_same_folder_leaves_nothing_of_the_first(
+    explanation: Explanation, tmp_path: Path
+) -> None:
+    explanation.save(tmp_path)
+    fewer = replace(explanation, activations=explanation.activations[:1])
+    written = fewer.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written.values()}
+
+
+def test_a_full_disk_leaves_what_was_there(
+    explanation: Explanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explanation.save(tmp_path)
+    before = (tmp_path / "arrays.npz").read_bytes()
+
+    def fill_up(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    with pytest.raises(OSError, match="No space left"):
+        explanation.save(tmp_path)
+    assert (tmp_path / "arrays.npz").read_bytes() == before
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import striate
 from striate.data import Labels, Preprocessing, read_image
-from striate.errors import ConfigError, UnknownNameError
+from striate.errors import ConfigError, UnknownNameError, WeightsError
 from striate.models import Network, create_model
 
 
@@ -111,3 +111,18 @@ def test_a_trunk_without_classes_says_so_and_still_gives_features() -> None:
     with pytest.raises(ConfigError, match="'vgg16_features' ends at its features and has no classes"):
         trunk.classify(photo)
     assert trunk.features(photo, layers=["features.29"])["features.29"].shape == (1, 512, 4, 4)
+
+
+def test_scores_that_are_no_numbers_are_refused() -> None:
+    module = create_model("squeezenet1_1", num_classes=3).eval()
+    module.classifier[1].bias.data.fill_(float("nan"))
+    broken = Network("squeezenet1_1", module, Preprocessing(input_size=(64, 64), resize=64), Labels(("a", "b", "c")))
+    with pytest.raises(WeightsError, match=r"'squeezenet1_1' answers with numbers that are not finite"):
+        broken.classify(np.full((80, 90, 3), 128, np.uint8))
+
+
+@pytest.mark.parametrize("device", ["meta", "cuda:99", "nonsense"])
+def test_devices_that_cannot_answer_are_refused(device: str) -> None:
+    network = Network("n", torch.nn.Conv2d(3, 1, 1), Preprocessing(), Labels(()))
+    with pytest.raises(ConfigError, match=f"device '{device}'"):
+        network.to(device)

@@ -1,5 +1,6 @@
 """What a network saw in one photo, and why it answered what it did: everything a report or another program needs."""
 
+import io
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,7 +18,7 @@ from striate.insight.kernels import Kernels
 from striate.models import Answer
 from striate.probe import Summary
 
-__all__ = ["Explanation"]
+__all__ = ["Explanation", "write_whole"]
 
 FORMAT = 1
 NUMBERS, ARRAYS = "explanation.json", "arrays.npz"
@@ -69,7 +70,9 @@ class Explanation:
     provenance: dict[str, Any]
 
     def save(self, folder: str | Path) -> dict[str, Path]:
-        """Write everything into `folder` (made when missing).
+        """Write everything into `folder` (made when missing); each file whole or not at all.
+
+        Activations of an earlier explanation in the same folder are removed: they belong to another network.
 
         Returns:
             What was written: `explanation.json` (all but the arrays), `arrays.npz` (the arrays), and a PNG each for the
@@ -77,13 +80,19 @@ class Explanation:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        written = {"json": folder / NUMBERS, "npz": folder / ARRAYS}
-        written["json"].write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+        if (folder / NUMBERS).exists():
+            for stale in folder.glob("activations_[0-9]*_*.png"):
+                stale.unlink()
         arrays: dict[str, Any] = self.arrays()
-        np.savez_compressed(written["npz"], **arrays)
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **arrays)
+        numbers = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        written = {"npz": folder / ARRAYS, "json": folder / NUMBERS}
+        write_whole(written["npz"], packed.getvalue())
+        write_whole(written["json"], numbers.encode())
         for name, image in self.pictures().items():
             written[name] = folder / f"{name}.png"
-            written[name].write_bytes(draw.encode_png(image))
+            write_whole(written[name], draw.encode_png(image))
         return written
 
     @classmethod
@@ -103,7 +112,7 @@ class Explanation:
                     f"{folder / NUMBERS} has format {numbers.get('format')}; this version of Striate reads {FORMAT}."
                 )
             return cls._restore(numbers, arrays)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise DataError(
                 f"{folder} holds no saved explanation: {Path(error.filename).name} is missing. "
                 "`striate explain PHOTO --out DIR` writes one."
@@ -200,6 +209,16 @@ class Explanation:
             occlusion_labels=tuple(numbers["occlusion"]["labels"]),
             provenance=numbers["provenance"],
         )
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it never stands there cut: a full disk leaves what was there before."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _stage(facts: dict[str, Any], maps: NDArray[Any]) -> StageActivations:

@@ -55,7 +55,8 @@ def occlusion(
         network: A `Network` (images are photos) or any module (images are the tensor that goes in).
         images: One photo, several, or a tensor `n c h w`.
         target: Class index or label, one for all or one for each; each image's best answer by default.
-        window: Side of the patch in pixels of what the network gets, or (height, width).
+        window: Side of the patch in pixels of what the network gets, or (height, width). One that is larger than the
+            picture hides all of it, in one place.
         stride: Pixels between neighboring windows, at most the window (else pixels would stay unseen).
         fill: Color of the patch: RGB in [0, 1] for a `Network` (its mean color by default), a number or one for each
             channel in input space for a plain module (0 by default).

@@ -154,4 +154,9 @@ def _load_file(path: Path) -> Network:
 
 def _is_file(value: str | Path) -> bool:
     text = os.fspath(value)
-    return isinstance(value, Path) or Path(text).suffix.lower() in _WEIGHT_FILES or os.sep in text
+    return (
+        isinstance(value, Path)
+        or Path(text).suffix.lower() in _WEIGHT_FILES
+        or os.sep in text
+        or text in {os.curdir, os.pardir, ""}
+    )

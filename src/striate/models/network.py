@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from striate.data import Labels, Preprocessing
 from striate.data.images import Images
-from striate.errors import ConfigError
+from striate.errors import ConfigError, WeightsError
 from striate.models.answer import Answer
 from striate.probe import Summary, capture, summary
 from striate.weights import WeightRecord
@@ -57,9 +57,11 @@ class Network:
             ConfigError: This machine, or this build of torch, has no such device.
         """
         wanted = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        if str(wanted).startswith("meta"):
+            raise ConfigError("device 'meta' holds shapes without numbers, so nothing can be answered. Use 'auto'.")
         try:
             self.module.to(device=wanted).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ConfigError(f"device '{device}' cannot be used here: {reason}. Use 'auto' or 'cpu'.") from error
         return self
@@ -81,6 +83,7 @@ class Network:
 
         Raises:
             ConfigError: The network ends at its features and has no classes to score.
+            WeightsError: A score is NaN or infinite.
         """
         if not self.labels:
             raise ConfigError(
@@ -88,8 +91,14 @@ class Network:
                 "Use network.features(images, layers=…), or a network of `striate models --task classify`."
             )
         with torch.inference_mode():
-            scores = self.module(self.preprocess(images))
-        return torch.as_tensor(scores)
+            scores = torch.as_tensor(self.module(self.preprocess(images)))
+        if not bool(scores.isfinite().all()):
+            name = self.name if self.weights is None else self.weights.name
+            raise WeightsError(
+                f"'{name}' answers with numbers that are not finite (NaN or infinite): its weights are damaged or from "
+                "a training that diverged. `striate weights verify` checks files that are known."
+            )
+        return scores
 
     def classify(self, images: Images, *, top: int = 5) -> list[list[Answer]]:
         """The `top` most probable classes of each photo, best first.

@@ -4,8 +4,10 @@ One photo, one network. The answers, the picture that the network really saw, it
 stage answered, and two maps of where the answer comes from; written as one HTML page and as data.
 """
 
+import os
 import platform
 import re
+import shlex
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +25,7 @@ from striate import __version__
 from striate.data import read_image
 from striate.errors import DataError, UnknownNameError
 from striate.insight import Explanation, Heatmap, kernels, saliency, stage_activations, sweep_occlusion
+from striate.insight.explanation import write_whole
 from striate.models import Network, load
 from striate.recipes.events import Done, Event, Plan, Progress
 from striate.report import build_report
@@ -60,7 +63,7 @@ class ExplainConfig(BaseModel):
     stride: int = Field(default=8, ge=1)
     channels: int = Field(default=12, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
-    max_megapixels: float = Field(default=64.0, gt=0)
+    max_megapixels: float = Field(default=64.0, gt=0, allow_inf_nan=False)
     device: str = "auto"
 
     @property
@@ -81,6 +84,7 @@ def run(config: ExplainConfig) -> Iterator[Event]:
     """
     began = perf_counter()
     photo = read_image(config.photo, max_megapixels=config.max_megapixels)  # a bad photo fails before the heavy work
+    _require_writable(config.folder)
     yield Plan(f"Explain {config.photo.name} with {config.network}: answers, layers, saliency and occlusion maps.")
     yield Progress("loading the network", 0, None)
     network = load(config.network).to(config.device)
@@ -92,11 +96,9 @@ def run(config: ExplainConfig) -> Iterator[Event]:
     try:
         files = result.save(config.folder)
         report = config.folder / "report.html"
-        report.write_text(build_report(result), encoding="utf-8")
+        write_whole(report, build_report(result).encode())
     except OSError as error:
-        raise DataError(
-            f"cannot write to '{config.folder}': {error.strerror or error}. Choose another folder with --out."
-        ) from error
+        raise _not_writable(config.folder, error.strerror or str(error)) from error
     yield Done(result, config.folder, {"report": report, **files})
 
 
@@ -155,8 +157,23 @@ def explain(
 def rebuild_report(folder: Path) -> Path:
     """Draw the page again from the data that an earlier run saved in `folder`."""
     report = folder / "report.html"
-    report.write_text(build_report(Explanation.load(folder)), encoding="utf-8")
+    write_whole(report, build_report(Explanation.load(folder)).encode())
     return report
+
+
+def _require_writable(folder: Path) -> None:
+    """Say now, not after the work, that nothing can be written there."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise _not_writable(folder, f"'{place}' is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise _not_writable(folder, f"'{place}' may not be written")
+
+
+def _not_writable(folder: Path, reason: str) -> DataError:
+    return DataError(f"cannot write to '{folder}': {reason}. Choose another folder with --out.")
 
 
 def _only(heatmap: Heatmap, classes: tuple[int, ...]) -> Heatmap:
@@ -207,7 +224,7 @@ def _provenance(
         if name not in ("photo", "network", "out") and value != field.default:
             command += [f"--{name.replace('_', '-')}", str(value)]
     return {
-        "command": " ".join(f'"{word}"' if " " in word else word for word in command),
+        "command": shlex.join(command),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": {
             "loading": round(loading, 3),
