@@ -27,7 +27,7 @@ for _name in ("STRIATE_OFFLINE", "STRIATE_DEBUG", "HF_HUB_OFFLINE", "NO_COLOR", 
 
 # Shapes and types in annotations are checked in tests only (jaxtyping + beartype), on the floors that hold tensors.
 # The floors above have annotations that exist for mypy alone (imports under TYPE_CHECKING).
-CHECKED_FLOORS = ("arithmetic", "data", "draw", "insight", "layers", "models", "probe")
+CHECKED_FLOORS = ("arithmetic", "data", "draw", "insight", "layers", "models", "ops", "probe")
 jaxtyping.install_import_hook([f"striate.{floor}" for floor in CHECKED_FLOORS], "tests.check_types")
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
@@ -100,6 +100,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         if item.get_closest_marker("browser") is not None and shutil.which("chromium") is None:
             item.add_marker(pytest.mark.skip(reason="needs chromium"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many cases stood behind the tests that compare one by one: `record_property("counted", ("what", n))`."""
+    totals: dict[str, int] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "counted":
+                what, number = value
+                totals[what] = totals.get(what, 0) + number
+    if totals:
+        terminalreporter.section("cases compared")
+        for what, number in sorted(totals.items()):
+            terminalreporter.write_line(f"{number:>7,}  {what}")
 
 
 def _has_gpu() -> bool:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate import arithmetic, data, draw, errors, insight, models, probe, report, runtime, weights
+    from striate import arithmetic, data, draw, errors, insight, models, ops, probe, report, runtime, weights
     from striate.models import Network, create_model, list_models, load
     from striate.probe import summary
 
@@ -24,6 +24,7 @@ __all__ = [
     "list_models",
     "load",
     "models",
+    "ops",
     "probe",
     "report",
     "runtime",
@@ -36,7 +37,7 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-_FLOORS = {"arithmetic", "data", "draw", "errors", "insight", "models", "probe", "report", "runtime", "weights"}
+_FLOORS = {"arithmetic", "data", "draw", "errors", "insight", "models", "ops", "probe", "report", "runtime", "weights"}
 _FROM = {
     "Network": "striate.models",
     "create_model": "striate.models",
