@@ -174,7 +174,9 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_ctrl_c_ends_with_one_line() -> None:
     program = (
-        "import sys, time; import striate.cli.doctor as d; from striate.cli import main;"
+        # A suite that runs in the background of a shell inherits an ignored SIGINT; a person at a terminal does not.
+        "import signal, sys, time; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "import striate.cli.doctor as d; from striate.cli import main;"
         "d._versions = lambda: (print('ready', flush=True), time.sleep(60)); sys.exit(main(['doctor']))"
     )
     child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
