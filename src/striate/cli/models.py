@@ -82,7 +82,7 @@ def _show_card(entry: "CatalogueEntry") -> None:
         ["size", f"{entry.parameters:,} parameters, {giga(entry.macs)} GMACs at {shape(entry.input_size)}"],
         [
             "input",
-            f"at least {entry.min_size}×{entry.min_size}, {entry.input_size[0]} channels; {entry.num_classes} classes",
+            f"at least {entry.min_size}×{entry.min_size}, {entry.input_size[0]} channel{'s' if entry.input_size[0] > 1 else ''}; {entry.num_classes} classes",
         ],
         ["keys", f"state_dict keys as {entry.keys}"],
     ]
