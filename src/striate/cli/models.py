@@ -76,13 +76,14 @@ def _plain(entry: "CatalogueEntry") -> dict[str, Any]:
 
 def _show_card(entry: "CatalogueEntry") -> None:
     print_result(entry.name, style=ANSWER)
+    channels = "1 channel" if entry.input_size[0] == 1 else f"{entry.input_size[0]} channels"
     rows = [
         ["paper", entry.paper],
         ["variant", entry.variant],
         ["size", f"{entry.parameters:,} parameters, {giga(entry.macs)} GMACs at {shape(entry.input_size)}"],
         [
             "input",
-            f"at least {entry.min_size}×{entry.min_size}, {entry.input_size[0]} channel{'s' if entry.input_size[0] > 1 else ''}; {entry.num_classes} classes",
+            f"at least {entry.min_size}×{entry.min_size}, {channels}; {entry.num_classes} classes",
         ],
         ["keys", f"state_dict keys as {entry.keys}"],
     ]
