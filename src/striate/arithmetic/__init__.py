@@ -1,5 +1,25 @@
 """Exact whole-number facts about networks: no tensors, no torch."""
 
+from striate.arithmetic.layer import (
+    Activation,
+    Branches,
+    Convolution,
+    Flatten,
+    GlobalPooling,
+    Layer,
+    Linear,
+    Pooling,
+)
+from striate.arithmetic.padding import Padding, resolve_padding, split_padding
+from striate.arithmetic.questions import (
+    LosslessSizes,
+    input_sizes_for,
+    kernel_sizes_for,
+    lossless_input_sizes,
+    lost_pixels,
+    paddings_for,
+    strides_for,
+)
 from striate.arithmetic.receptive_field import (
     Field,
     merge_fields,
@@ -8,5 +28,35 @@ from striate.arithmetic.receptive_field import (
     upsample_field,
     window_field,
 )
+from striate.arithmetic.sizes import OutputSize, conv_output_size, conv_transpose_output_size, pool_output_size
 
-__all__ = ["Field", "merge_fields", "read_field", "span_field", "upsample_field", "window_field"]
+__all__ = [
+    "Activation",
+    "Branches",
+    "Convolution",
+    "Field",
+    "Flatten",
+    "GlobalPooling",
+    "Layer",
+    "Linear",
+    "LosslessSizes",
+    "OutputSize",
+    "Padding",
+    "Pooling",
+    "conv_output_size",
+    "conv_transpose_output_size",
+    "input_sizes_for",
+    "kernel_sizes_for",
+    "lossless_input_sizes",
+    "lost_pixels",
+    "merge_fields",
+    "paddings_for",
+    "pool_output_size",
+    "read_field",
+    "resolve_padding",
+    "span_field",
+    "split_padding",
+    "strides_for",
+    "upsample_field",
+    "window_field",
+]

@@ -21,7 +21,7 @@ __all__ = [
 
 Axes = int | tuple[int, ...]
 AxesPadding = int | str | tuple[int | tuple[int, int], ...]
-"""One for all axes; `valid`, `same`, `same_lower` or `full`; or one an axis, each a number per side or (before, after)."""
+"""One for all axes; `valid`, `same`, `same_lower` or `full`; or one an axis: a number per side, or (before, after)."""
 PoolingKind = Literal["max", "min", "average", "lp"]
 
 
