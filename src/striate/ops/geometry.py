@@ -1,0 +1,80 @@
+"""Settings of a sliding window, brought to one form: a number an axis, and padding as (before, after) an axis."""
+
+from collections.abc import Sequence
+from operator import index
+
+from torch import Tensor
+
+from striate.arithmetic import Padding, conv_output_size, resolve_padding
+from striate.arithmetic.numbers import whole
+from striate.errors import ConfigError, ShapeError
+
+__all__ = ["AxesArgument", "PaddingArgument", "check_maps", "per_axis", "resolve_pads"]
+
+AxesArgument = int | Sequence[int]
+"""One number for all axes, or one an axis."""
+PaddingArgument = int | str | Sequence[int] | Sequence[tuple[int, int]]
+"""For all axes: one number a side, or `valid`, `same`, `same_lower`, `full`. Or one an axis: a side, or (before, after)."""
+
+
+def per_axis(name: str, value: AxesArgument, axes: int, *, at_least: int = 1) -> tuple[int, ...]:
+    """One number an axis.
+
+    Raises:
+        ConfigError: Another number of axes, no whole number, or one that is too small.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if len(value) != axes:
+            raise ConfigError(f"{name} must be one number or {axes} (one an axis), got {tuple(value)}.")
+        return tuple(whole(name, v, at_least=at_least) for v in value)
+    return (whole(name, value, at_least=at_least),) * axes
+
+
+def resolve_pads(
+    padding: PaddingArgument,
+    *,
+    input_size: Sequence[int],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+) -> tuple[Padding, ...]:
+    """The padding of every axis in numbers; every window setting is checked against the input on the way.
+
+    Raises:
+        ConfigError: A padding that is no padding.
+        ShapeError: The kernel is larger than the padded input.
+    """
+    axes = len(kernel_size)
+    if isinstance(padding, int | str):
+        each: list[int | str | tuple[int, int]] = [padding] * axes
+    elif len(padding) == axes:
+        each = [tuple(map(index, p)) if isinstance(p, Sequence) else p for p in padding]  # type: ignore[misc]
+    else:
+        raise ConfigError(f"padding must be one number, a name, or {axes} (one an axis), got {tuple(padding)}.")
+    pads = []
+    for p, i, f, s, d in zip(each, input_size, kernel_size, stride, dilation, strict=True):
+        found = resolve_padding(p, input_size=i, kernel_size=f, stride=s, dilation=d)
+        if d * (f - 1) >= i + found.total:
+            conv_output_size(i, f, stride=s, padding=tuple(found), dilation=d)  # says what is missing
+        pads.append(found)
+    return tuple(pads)
+
+
+def check_maps(input: Tensor, axes: int, *, name: str, floating: bool) -> None:
+    """Hold an input to `n c` and its axes of space, none of them empty but n.
+
+    Raises:
+        ShapeError: Another number of axes, or one without places.
+        ConfigError: Whole numbers where the result is not one.
+    """
+    letters = " ".join(["n c", *("d", "h", "w")[3 - axes :]])
+    if input.dim() != axes + 2:
+        hint = ": one without a batch is input[None]" if input.dim() == axes + 1 else ""
+        raise ShapeError(f"{name} takes an input '{letters}', got the shape {tuple(input.shape)}{hint}.")
+    if 0 in input.shape[1:]:
+        raise ShapeError(f"{name} needs at least one channel and one place, got the shape {tuple(input.shape)}.")
+    if floating and not (input.is_floating_point() or input.is_complex()):
+        raise ConfigError(
+            f"{name} takes floating-point numbers, since sums of {str(input.dtype).removeprefix('torch.')} overflow "
+            "without a word; use input.float() or input.double()."
+        )
