@@ -290,7 +290,7 @@ def transposed_convolution(
         if any(extra):
             raise ConfigError("output_size and output_padding say the same thing twice; give one of them.")
         wanted = per_axis("output_size", output_size, axes)
-        extra = _missing(wanted, input, weight, steps, pads, gaps)
+        extra = _missing(wanted, input, weight, stride=steps, pads=pads, dilation=gaps)
     for i, f, s, p, q, d in zip(input.shape[2:], weight.shape[2:], steps, pads, extra, gaps, strict=True):
         if q >= max(s, d) or (i - 1) * s + d * (f - 1) + 1 + q <= p.total:
             conv_transpose_output_size(i, f, stride=s, padding=tuple(p), output_padding=q, dilation=d)  # says why
@@ -306,6 +306,7 @@ def _missing(
     wanted: tuple[int, ...],
     input: Tensor,
     weight: Tensor,
+    *,
     stride: tuple[int, ...],
     pads: tuple[Padding, ...],
     dilation: tuple[int, ...],

@@ -14,7 +14,7 @@ __all__ = ["AxesArgument", "PaddingArgument", "check_maps", "per_axis", "resolve
 AxesArgument = int | Sequence[int]
 """One number for all axes, or one an axis."""
 PaddingArgument = int | str | Sequence[int] | Sequence[tuple[int, int]]
-"""For all axes: one number a side, or `valid`, `same`, `same_lower`, `full`. Or one an axis: a side, or (before, after)."""
+"""For all axes: a number, or `valid`, `same`, `same_lower`, `full`. Or one an axis: a number, or (before, after)."""
 
 
 def per_axis(name: str, value: AxesArgument, axes: int, *, at_least: int = 1) -> tuple[int, ...]:
@@ -55,7 +55,7 @@ def resolve_pads(
     for p, i, f, s, d in zip(each, input_size, kernel_size, stride, dilation, strict=True):
         found = resolve_padding(p, input_size=i, kernel_size=f, stride=s, dilation=d)
         if d * (f - 1) >= i + found.total:
-            conv_output_size(i, f, stride=s, padding=tuple(found), dilation=d)  # says what is missing
+            conv_output_size(i, f, stride=s, padding=(found.before, found.after), dilation=d)  # says what is missing
         pads.append(found)
     return tuple(pads)
 

@@ -1,0 +1,452 @@
+"""Pooling: a window slides over each channel by itself, and a function makes one number of all that lies under it.
+
+    O[n, c, y] = func over k of  I[n, c, y s + k d - p]        func: max, min, mean, norm
+
+No weights, no sum over channels: c maps go in and c come out. The stride is the window's size unless another is given.
+Padding never wins a maximum or a minimum. In `ceil_mode` a last window that hangs over the end counts too.
+"""
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+from torch.nn import functional as F
+
+from striate.arithmetic import Padding, pool_output_size
+from striate.errors import ConfigError, ShapeError, nearest
+from striate.ops.borders import pad
+from striate.ops.convolution import cross_correlation
+from striate.ops.geometry import AxesArgument, PaddingArgument, check_maps, per_axis, resolve_pads
+
+__all__ = [
+    "average_pool",
+    "global_pool",
+    "lp_pool",
+    "max_pool",
+    "max_pool_with_indices",
+    "min_pool",
+    "min_pool_with_indices",
+    "window_counts",
+]
+
+_MAX: dict[int, Any] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+_AVERAGE: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+def max_pool(
+    input: Shaped[Tensor, "n c *spatial"],
+    kernel_size: AxesArgument,
+    *,
+    stride: AxesArgument | None = None,
+    padding: PaddingArgument = 0,
+    dilation: AxesArgument = 1,
+    ceil_mode: bool = False,
+) -> Shaped[Tensor, "n c *out"]:
+    """The largest number under each window. One that is not a number wins, as in torch.
+
+    Args:
+        input: Maps, `n c` and one to three axes of space.
+        kernel_size: Places of the window, for all axes or each.
+        stride: Step of the window; None: its size.
+        padding: Places around the map, as `cross_correlation`; less than the window spans.
+        dilation: Distance between the places that the window reads.
+        ceil_mode: Whether a last window that hangs over the end counts, if it starts in the map or the padding before.
+
+    Raises:
+        ShapeError: Other axes, or a window larger than the padded map.
+        ConfigError: A setting that is too small, or a padding as large as the window.
+
+    Source: Zhou, Chellappa 1988, "Computation of optical flow using a neural network" (the operation); Ranzato et al.
+        2007 (in convolutional networks).
+
+    >>> max_pool(torch.tensor([[[1.0, 3.0, 2.0, 4.0]]]), 2).tolist()
+    [[[3.0, 4.0]]]
+    """
+    values, _ = _max(
+        input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name="max_pool", with_indices=False
+    )
+    return values
+
+
+def max_pool_with_indices(
+    input: Shaped[Tensor, "n c *spatial"],
+    kernel_size: AxesArgument,
+    *,
+    stride: AxesArgument | None = None,
+    padding: PaddingArgument = 0,
+    dilation: AxesArgument = 1,
+    ceil_mode: bool = False,
+) -> tuple[Shaped[Tensor, "n c *out"], Int[Tensor, "n c *out"]]:
+    """`max_pool`, and where each maximum lies: the place in the flattened map of its channel, the first on a tie.
+
+    Args:
+        input: As `max_pool`.
+        kernel_size: As `max_pool`.
+        stride: As `max_pool`.
+        padding: As `max_pool`.
+        dilation: As `max_pool`.
+        ceil_mode: As `max_pool`.
+
+    Raises:
+        ShapeError: As `max_pool`.
+        ConfigError: As `max_pool`.
+
+    >>> max_pool_with_indices(torch.tensor([[[1.0, 3.0, 2.0, 4.0]]]), 2)[1].tolist()
+    [[[1, 3]]]
+    """
+    values, indices = _max(
+        input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name="max_pool", with_indices=True
+    )
+    return values, indices
+
+
+def min_pool(
+    input: Shaped[Tensor, "n c *spatial"],
+    kernel_size: AxesArgument,
+    *,
+    stride: AxesArgument | None = None,
+    padding: PaddingArgument = 0,
+    dilation: AxesArgument = 1,
+    ceil_mode: bool = False,
+) -> Shaped[Tensor, "n c *out"]:
+    """The smallest number under each window: -max(-x).
+
+    Args:
+        input: As `max_pool`.
+        kernel_size: As `max_pool`.
+        stride: As `max_pool`.
+        padding: As `max_pool`.
+        dilation: As `max_pool`.
+        ceil_mode: As `max_pool`.
+
+    Raises:
+        ShapeError: As `max_pool`.
+        ConfigError: As `max_pool`.
+
+    >>> min_pool(torch.tensor([[[1.0, 3.0, 2.0, 4.0]]]), 2).tolist()
+    [[[1.0, 2.0]]]
+    """
+    values, _ = _max(
+        _reversed(input),
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        ceil_mode=ceil_mode,
+        name="min_pool",
+        with_indices=False,
+    )
+    return _reversed(values)
+
+
+def min_pool_with_indices(
+    input: Shaped[Tensor, "n c *spatial"],
+    kernel_size: AxesArgument,
+    *,
+    stride: AxesArgument | None = None,
+    padding: PaddingArgument = 0,
+    dilation: AxesArgument = 1,
+    ceil_mode: bool = False,
+) -> tuple[Shaped[Tensor, "n c *out"], Int[Tensor, "n c *out"]]:
+    """`min_pool`, and where each minimum lies: the place in the flattened map of its channel, the first on a tie.
+
+    Args:
+        input: As `max_pool`.
+        kernel_size: As `max_pool`.
+        stride: As `max_pool`.
+        padding: As `max_pool`.
+        dilation: As `max_pool`.
+        ceil_mode: As `max_pool`.
+
+    Raises:
+        ShapeError: As `max_pool`.
+        ConfigError: As `max_pool`.
+    """
+    values, indices = _max(
+        _reversed(input),
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        ceil_mode=ceil_mode,
+        name="min_pool",
+        with_indices=True,
+    )
+    return _reversed(values), indices
+
+
+def average_pool(
+    input: Float[Tensor, "n c *spatial"],
+    kernel_size: AxesArgument,
+    *,
+    stride: AxesArgument | None = None,
+    padding: PaddingArgument = 0,
+    dilation: AxesArgument = 1,
+    ceil_mode: bool = False,
+    count_padding: bool = True,
+) -> Float[Tensor, "n c *out"]:
+    """The mean under each window.
+
+    Args:
+        input: As `max_pool`.
+        kernel_size: As `max_pool`.
+        stride: As `max_pool`.
+        padding: As `max_pool`.
+        dilation: As `max_pool`; torch has none here.
+        ceil_mode: As `max_pool`. What hangs over the padded map is never counted.
+        count_padding: Whether the zeros of the padding count as numbers (torch's `count_include_pad`).
+
+    Raises:
+        ShapeError: As `max_pool`.
+        ConfigError: As `max_pool`; integer maps.
+
+    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II.B (with a trained
+        factor and offset there).
+
+    >>> average_pool(torch.tensor([[[1.0, 3.0, 2.0, 4.0]]]), 2).tolist()
+    [[[2.0, 3.0]]]
+    """
+    window = _Window(input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name="average_pool")
+    check_maps(input, window.axes, name="average_pool", floating=True)
+    if window.native and all(d == 1 for d in window.dilation):
+        sides = tuple(p.before for p in window.pads)
+        mean: Tensor = _AVERAGE[window.axes](input, window.kernel, window.stride, sides, ceil_mode, count_padding)
+        return mean
+    return window.sums(input) / window.counts(input, count_padding=count_padding)
+
+
+def lp_pool(
+    input: Float[Tensor, "n c *spatial"],
+    kernel_size: AxesArgument,
+    *,
+    p: float = 2.0,
+    stride: AxesArgument | None = None,
+    padding: PaddingArgument = 0,
+    dilation: AxesArgument = 1,
+    ceil_mode: bool = False,
+) -> Float[Tensor, "n c *out"]:
+    """The p-norm of what lies under each window: (Σ|x|^p)^(1/p); the sum for p = 1, towards the maximum for large p.
+
+    Args:
+        input: As `max_pool`.
+        kernel_size: As `max_pool`.
+        p: The power, above 0.
+        stride: As `max_pool`.
+        padding: As `max_pool`; zeros, which add nothing.
+        dilation: As `max_pool`; torch has none here.
+        ceil_mode: As `max_pool`.
+
+    Raises:
+        ShapeError: As `max_pool`.
+        ConfigError: As `max_pool`; integer maps; a power that is not above 0.
+
+    Source: Sermanet, Chintala, LeCun 2012, "Convolutional neural networks applied to house numbers digit
+        classification", section 3.1.
+
+    Differs:
+        `torch.nn.functional.lp_pool2d` adds up x^p without the absolute value, so that negative numbers cancel positive
+        ones for odd p. The gradient of a window of zeros is 0 here and not a number there.
+
+    >>> lp_pool(torch.tensor([[[3.0, -4.0]]]), 2).tolist()
+    [[[5.0]]]
+    """
+    if not 0 < p < float("inf"):
+        raise ConfigError(
+            f"p must be a finite number above 0, got {p}; for the limit of large p use max_pool(x.abs())."
+        )
+    window = _Window(input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name="lp_pool")
+    check_maps(input, window.axes, name="lp_pool", floating=True)
+    return _root(window.sums(input.abs().pow(p)), p)
+
+
+def global_pool(
+    input: Float[Tensor, "n c *spatial"], kind: Literal["max", "min", "average", "lp"] = "average", *, p: float = 2.0
+) -> Float[Tensor, "n c *ones"]:
+    """One number a channel of all its places; axes of space stay, each with one place.
+
+    Args:
+        input: Maps, `n c` and at least one axis of space.
+        kind: What is made of the numbers.
+        p: The power of `lp`.
+
+    Raises:
+        ShapeError: No axis of space, or one without places.
+        ConfigError: An unknown kind, a power that is not above 0, or integer maps.
+
+    Source: Lin, Chen, Yan 2014, "Network in network", section 3.2.
+
+    >>> global_pool(torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])).shape
+    torch.Size([1, 1, 1, 1])
+    """
+    if input.dim() < 3 or 0 in input.shape[1:]:
+        raise ShapeError(f"global_pool takes an input 'n c …' with places, got the shape {tuple(input.shape)}.")
+    if not input.is_floating_point():
+        raise ConfigError(f"global_pool takes floating-point numbers, got {input.dtype}; use input.float().")
+    space = tuple(range(2, input.dim()))
+    match kind:
+        case "max":
+            return input.amax(space, keepdim=True)
+        case "min":
+            return input.amin(space, keepdim=True)
+        case "average":
+            return input.mean(space, keepdim=True)
+        case "lp":
+            if not 0 < p < float("inf"):
+                raise ConfigError(f"p must be a finite number above 0, got {p}.")
+            return _root(input.abs().pow(p).sum(space, keepdim=True), p)
+    raise ConfigError(f"kind has no choice {kind!r}. {nearest(kind, ('max', 'min', 'average', 'lp'))}")
+
+
+def window_counts(
+    input_size: tuple[int, ...],
+    output_size: tuple[int, ...],
+    *,
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[Padding, ...],
+    dilation: tuple[int, ...],
+    count_padding: bool,
+) -> Float[Tensor, "*out"]:
+    """How many places each window of an average counts: those in the map, and those of the padding if they are numbers.
+
+    Args:
+        input_size: Places of the map, an axis.
+        output_size: Windows, an axis.
+        kernel_size: Places of the window, an axis.
+        stride: Step of the window, an axis.
+        padding: Places around the map, an axis.
+        dilation: Distance between the places that the window reads, an axis.
+        count_padding: Whether those of the padding count.
+
+    >>> window_counts((3,), (2,), kernel_size=(2,), stride=(2,), padding=(Padding(0, 0),), dilation=(1,), count_padding=True)
+    tensor([2., 1.], dtype=torch.float64)
+    """
+    counts = torch.ones((), dtype=torch.float64)
+    for i, o, f, s, p, d in zip(input_size, output_size, kernel_size, stride, padding, dilation, strict=True):
+        place = (torch.arange(o) * s - p.before)[:, None] + torch.arange(f) * d
+        low, high = (-p.before, i + p.after) if count_padding else (0, i)
+        counts = counts[..., None] * ((place >= low) & (place < high)).sum(1)
+    return counts
+
+
+class _Window:
+    """The settings of one pooling, resolved for one input."""
+
+    def __init__(
+        self,
+        input: Tensor,
+        kernel_size: AxesArgument,
+        stride: AxesArgument | None,
+        padding: PaddingArgument,
+        dilation: AxesArgument,
+        *,
+        ceil_mode: bool,
+        name: str,
+    ) -> None:
+        self.axes = input.dim() - 2
+        if self.axes not in _MAX:
+            raise ShapeError(f"{name} takes an input 'n c' with one to three axes of space, got {tuple(input.shape)}.")
+        check_maps(input, self.axes, name=name, floating=False)
+        self.kernel = per_axis("kernel_size", kernel_size, self.axes)
+        self.stride = self.kernel if stride is None else per_axis("stride", stride, self.axes)
+        self.dilation = per_axis("dilation", dilation, self.axes)
+        self.size = tuple(input.shape[2:])
+        self.pads = resolve_pads(
+            padding, input_size=self.size, kernel_size=self.kernel, stride=self.stride, dilation=self.dilation
+        )
+        for p, f, d in zip(self.pads, self.kernel, self.dilation, strict=True):
+            if max(p) > d * (f - 1):
+                raise ConfigError(
+                    f"padding must be less than the window spans, or windows hold nothing but padding; "
+                    f"got {tuple(p)} for a window that spans {d * (f - 1) + 1}."
+                )
+        self.ceil_mode = ceil_mode
+        # torch's own kernels take one padding for both sides, of half the window at most.
+        self.native = all(
+            p.before == p.after and 2 * p.before <= f for p, f in zip(self.pads, self.kernel, strict=True)
+        )
+
+    @property
+    def output_size(self) -> tuple[int, ...]:
+        """Windows along each axis."""
+        return tuple(
+            pool_output_size(i, f, stride=s, padding=(p.before, p.after), dilation=d, ceil_mode=self.ceil_mode).size
+            for i, f, s, p, d in zip(self.size, self.kernel, self.stride, self.pads, self.dilation, strict=True)
+        )
+
+    def filled(self, input: Tensor, value: float) -> Tensor:
+        """The map with its padding, and with what the last windows of `ceil_mode` hang over, as places of their own."""
+        sides = []
+        for i, o, f, s, p, d in zip(
+            self.size, self.output_size, self.kernel, self.stride, self.pads, self.dilation, strict=True
+        ):
+            end = (o - 1) * s + d * (f - 1) + 1
+            sides.append((p.before, max(p.after, end - i - p.before)))
+        return pad(input, sides, value=value)
+
+    def sums(self, input: Tensor) -> Tensor:
+        """The sum under each window."""
+        ones = input.new_ones(input.shape[1], 1, *self.kernel)
+        whole = self.filled(input, 0.0)
+        out = cross_correlation(whole, ones, stride=self.stride, dilation=self.dilation, groups=input.shape[1])
+        return out[(..., *(slice(0, o) for o in self.output_size))]
+
+    def counts(self, input: Tensor, *, count_padding: bool) -> Tensor:
+        """What the sums are divided by for a mean."""
+        return window_counts(
+            self.size,
+            self.output_size,
+            kernel_size=self.kernel,
+            stride=self.stride,
+            padding=self.pads,
+            dilation=self.dilation,
+            count_padding=count_padding,
+        ).to(input)
+
+
+def _max(
+    input: Tensor,
+    kernel_size: AxesArgument,
+    stride: AxesArgument | None,
+    padding: PaddingArgument,
+    dilation: AxesArgument,
+    *,
+    ceil_mode: bool,
+    name: str,
+    with_indices: bool,
+) -> tuple[Tensor, Tensor]:
+    window = _Window(input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name=name)
+    pool = _MAX[window.axes]
+    if window.native:
+        sides = tuple(p.before for p in window.pads)
+        found = pool(input, window.kernel, window.stride, sides, window.dilation, ceil_mode, with_indices)
+        return found if with_indices else (found, found)
+    lowest = -float("inf") if input.is_floating_point() else torch.iinfo(input.dtype).min
+    filled = window.filled(input, lowest)
+    found = pool(filled, window.kernel, window.stride, 0, window.dilation, False, with_indices)
+    cut = (..., *(slice(0, o) for o in window.output_size))
+    if not with_indices:
+        return found[cut], found[cut]
+    values, indices = found
+    return values[cut], _unpadded(indices[cut], tuple(filled.shape[2:]), window)
+
+
+def _unpadded(indices: Tensor, padded: tuple[int, ...], window: _Window) -> Tensor:
+    """Places in the flattened padded map as places in the flattened map."""
+    flat, scale = torch.zeros_like(indices), 1
+    for full, size, p in zip(reversed(padded), reversed(window.size), reversed(window.pads), strict=True):
+        flat = flat + (indices % full - p.before).clamp(0, size - 1) * scale
+        indices, scale = indices // full, scale * size
+    return flat
+
+
+def _reversed(x: Tensor) -> Tensor:
+    """Numbers in the opposite order: negated, or where -x would overflow (integers) with every bit turned."""
+    return -x if x.is_floating_point() else ~x
+
+
+def _root(sums: Tensor, p: float) -> Tensor:
+    """The p-th root, whose infinite slope at zero is taken as 0."""
+    zero = sums == 0
+    return sums.masked_fill(zero, 1.0).pow(1.0 / p).masked_fill(zero, 0.0)
