@@ -1,5 +1,6 @@
 """Tensor functions: convolution and pooling in every form, their adjoints and matrices, filters."""
 
+from striate.ops import reference
 from striate.ops.borders import Border, pad
 from striate.ops.convolution import (
     convolution,
@@ -37,6 +38,7 @@ __all__ = [
     "min_pool_with_indices",
     "pad",
     "pointwise_convolution",
+    "reference",
     "separable_convolution",
     "transposed_convolution",
 ]

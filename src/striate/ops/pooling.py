@@ -319,7 +319,8 @@ def window_counts(
         dilation: Distance between the places that the window reads, an axis.
         count_padding: Whether those of the padding count.
 
-    >>> window_counts((3,), (2,), kernel_size=(2,), stride=(2,), padding=(Padding(0, 0),), dilation=(1,), count_padding=True)
+    >>> none = (Padding(0, 0),)
+    >>> window_counts((3,), (2,), kernel_size=(2,), stride=(2,), padding=none, dilation=(1,), count_padding=True)
     tensor([2., 1.], dtype=torch.float64)
     """
     counts = torch.ones((), dtype=torch.float64)
@@ -390,7 +391,13 @@ class _Window:
         ones = input.new_ones(input.shape[1], 1, *self.kernel)
         whole = self.filled(input, 0.0)
         out = cross_correlation(whole, ones, stride=self.stride, dilation=self.dilation, groups=input.shape[1])
-        return out[(..., *(slice(0, o) for o in self.output_size))]
+        return self.cut(out)
+
+    def cut(self, out: Tensor) -> Tensor:
+        """Without the windows behind the last one that counts."""
+        for axis, size in enumerate(self.output_size, start=2):
+            out = out.narrow(axis, 0, size)
+        return out
 
     def counts(self, input: Tensor, *, count_padding: bool) -> Tensor:
         """What the sums are divided by for a mean."""
@@ -425,11 +432,10 @@ def _max(
     lowest = -float("inf") if input.is_floating_point() else torch.iinfo(input.dtype).min
     filled = window.filled(input, lowest)
     found = pool(filled, window.kernel, window.stride, 0, window.dilation, False, with_indices)
-    cut = (..., *(slice(0, o) for o in window.output_size))
     if not with_indices:
-        return found[cut], found[cut]
+        return window.cut(found), window.cut(found)
     values, indices = found
-    return values[cut], _unpadded(indices[cut], tuple(filled.shape[2:]), window)
+    return window.cut(values), _unpadded(window.cut(indices), tuple(filled.shape[2:]), window)
 
 
 def _unpadded(indices: Tensor, padded: tuple[int, ...], window: _Window) -> Tensor:
