@@ -33,7 +33,7 @@ def cross_correlation(
 
     Source: Goodfellow, Bengio, Courville 2016, "Deep Learning", equations 9.6 to 9.8.
     """
-    n, c, *size = input.shape
+    n, _, *size = input.shape
     m, channels, *kernel = weight.shape
     out_size = [
         (i + before + after - d * (f - 1) - 1) // s + 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from math import isnan
 from typing import Any, Literal
 
 import numpy as np
@@ -22,12 +23,12 @@ def pool(
     count_padding: bool = True,
     p: float = 2.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Func over k of I[n, c, y·s + k·d − p], of those places that lie in the map; and where the largest or smallest was.
+    """The function `kind` of all I[n, c, y·s + k·d − p] that lie in the map; and where the largest or smallest was.
 
     Args:
         input: Maps, `n c` and the axes of space.
         kernel_size: f, one number an axis.
-        kind: func.
+        kind: What is made of the numbers.
         stride: s, one number an axis.
         padding: p before and after, for each axis.
         dilation: d, one number an axis.
@@ -50,30 +51,33 @@ def pool(
     winners = np.full((n, c, *out_size), -1, dtype=np.int64)
     for picture, channel, *place in product(range(n), range(c), *map(range, out_size)):
         seen: list[float] = []
-        where: list[int] = []
+        where: list[list[int]] = []
         counted = 0
         for tap in product(*map(range, kernel_size)):
             at = [y * s + k * d - q[0] for y, s, k, d, q in zip(place, stride, tap, dilation, padding, strict=True)]
             counted += all(-q[0] <= a < i + q[1] for a, i, q in zip(at, size, padding, strict=True))
             if all(0 <= a < i for a, i in zip(at, size, strict=True)):
                 seen.append(float(input[picture, channel, *at]))
-                where.append(int(np.ravel_multi_index(at, size)))
+                where.append(at)
         if kind == "average":
             value = sum(seen) / (counted if count_padding else len(seen))
         elif kind == "lp":
             value = sum(abs(x) ** p for x in seen) ** (1 / p)
         else:
-            value, winners[picture, channel, *place] = _winner(seen, where, largest=kind == "max")
+            value, winner = _winner(seen, largest=kind == "max")
+            if winner is not None:
+                winners[picture, channel, *place] = np.ravel_multi_index(where[winner], size)
         values[picture, channel, *place] = value
     return values, winners
 
 
-def _winner(seen: list[float], where: list[int], *, largest: bool) -> tuple[float, int]:
-    best, place = -float("inf") if largest else float("inf"), -1
-    for value, at in zip(seen, where, strict=True):
+def _winner(seen: list[float], *, largest: bool) -> tuple[float, int | None]:
+    """The winning number and which it is, the first of several; one that is not a number wins."""
+    best, winner = (-float("inf") if largest else float("inf")), None
+    for number, value in enumerate(seen):
         better = value > best if largest else value < best
-        if better or (place < 0 and value == best) or np.isnan(value):
-            best, place = value, at
-            if np.isnan(value):
-                break
-    return best, place
+        if better or winner is None or isnan(value):
+            best, winner = value, number
+        if isnan(value):
+            break
+    return best, winner
