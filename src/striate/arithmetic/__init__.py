@@ -9,7 +9,11 @@ from striate.arithmetic.layer import (
     Layer,
     Linear,
     Pooling,
+    padding_per_axis,
+    per_axis,
 )
+from striate.arithmetic.measure import LayerMeasure, Measurement, measure
+from striate.arithmetic.notation import parse_layer, parse_layers, write_layer
 from striate.arithmetic.padding import Padding, resolve_padding, split_padding
 from striate.arithmetic.questions import (
     LosslessSizes,
@@ -38,8 +42,10 @@ __all__ = [
     "Flatten",
     "GlobalPooling",
     "Layer",
+    "LayerMeasure",
     "Linear",
     "LosslessSizes",
+    "Measurement",
     "OutputSize",
     "Padding",
     "Pooling",
@@ -49,8 +55,13 @@ __all__ = [
     "kernel_sizes_for",
     "lossless_input_sizes",
     "lost_pixels",
+    "measure",
     "merge_fields",
+    "padding_per_axis",
     "paddings_for",
+    "parse_layer",
+    "parse_layers",
+    "per_axis",
     "pool_output_size",
     "read_field",
     "resolve_padding",
@@ -59,4 +70,5 @@ __all__ = [
     "strides_for",
     "upsample_field",
     "window_field",
+    "write_layer",
 ]
