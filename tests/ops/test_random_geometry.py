@@ -1,8 +1,8 @@
 """6,000 random cases against torch without one difference: sizes, values and gradients, in float64.
 
-torch is asked in its own words: padding is done beforehand where its functions take one number for both sides, and where
-it has no such function (dilated averages, per-side padding of pooling) windows are cut out one by one with `unfold`-like
-indexing. The twins see a tenth of the cases, since they are slow.
+torch is asked in its own words: padding is done beforehand where its functions take one number for both sides, and
+where it has no such function (dilated averages, per-side padding of pooling) the windows are cut out by their indices.
+The twins see a tenth of the cases, since they are slow.
 """
 
 import random
@@ -37,7 +37,7 @@ def _same(ours: Tensor, theirs: Tensor, leaves: list[Tensor]) -> None:
     """Equal values, and equal gradients of a random weighing of them."""
     torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
     weigh = torch.randn_like(theirs)
-    mine, torchs = (torch.autograd.grad((out * weigh).sum(), leaves) for out in (ours, theirs))
+    mine, torchs = (torch.autograd.grad((out * weigh).sum(), leaves, retain_graph=True) for out in (ours, theirs))
     torch.testing.assert_close(mine, torchs, rtol=1e-10, atol=1e-10)
 
 
@@ -162,6 +162,7 @@ def _pooling(draw: random.Random, *, with_twin: bool) -> None:
         ones = torch.ones_like(x)
         inside = _windows(F.pad(ones, _flat(g["pads"]), value=float(counted)), _grown(g), sizes, 0.0).sum(-1)
         if (inside == 0).any():  # the mean of nothing: torch divides by zero as well
+            _pooling(draw, with_twin=with_twin)  # another one instead
             return
         theirs = _windows(x, g, sizes, 0.0).sum(-1) / inside
         ours = ops.average_pool(x, g["kernel"], count_padding=counted, **settings)

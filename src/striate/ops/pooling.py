@@ -209,7 +209,8 @@ def average_pool(
     """
     window = _Window(input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name="average_pool")
     check_maps(input, window.axes, name="average_pool", floating=True)
-    if window.native and all(d == 1 for d in window.dilation):
+    fits = all(d == 1 and f <= i for d, f, i in zip(window.dilation, window.kernel, window.size, strict=True))
+    if window.native and fits:  # torch's has no dilation, and in 3-D it wants the bare map to hold the window
         sides = tuple(p.before for p in window.pads)
         mean: Tensor = _AVERAGE[window.axes](input, window.kernel, window.stride, sides, ceil_mode, count_padding)
         return mean
@@ -363,9 +364,11 @@ class _Window:
                     f"got {tuple(p)} for a window that spans {d * (f - 1) + 1}."
                 )
         self.ceil_mode = ceil_mode
-        # torch's own kernels take one padding for both sides, of half the window at most.
+        # torch's own kernels take one padding for both sides, of half the window at most. With a dilation a window may
+        # then hold padding alone, for which they name a place outside of the map.
         self.native = all(
-            p.before == p.after and 2 * p.before <= f for p, f in zip(self.pads, self.kernel, strict=True)
+            p.before == p.after and 2 * p.before <= f and (d == 1 or not p.before)
+            for p, f, d in zip(self.pads, self.kernel, self.dilation, strict=True)
         )
 
     @property
