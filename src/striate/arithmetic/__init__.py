@@ -1,5 +1,14 @@
 """Exact whole-number facts about networks: no tensors, no torch."""
 
+from striate.arithmetic.comparisons import (
+    Comparison,
+    ComparisonRow,
+    compare,
+    convolution_alternatives,
+    separable_ratio,
+    small_filter_alternatives,
+    small_filter_break_even,
+)
 from striate.arithmetic.layer import (
     Activation,
     Branches,
@@ -37,6 +46,8 @@ from striate.arithmetic.sizes import OutputSize, conv_output_size, conv_transpos
 __all__ = [
     "Activation",
     "Branches",
+    "Comparison",
+    "ComparisonRow",
     "Convolution",
     "Field",
     "Flatten",
@@ -49,8 +60,10 @@ __all__ = [
     "OutputSize",
     "Padding",
     "Pooling",
+    "compare",
     "conv_output_size",
     "conv_transpose_output_size",
+    "convolution_alternatives",
     "input_sizes_for",
     "kernel_sizes_for",
     "lossless_input_sizes",
@@ -65,6 +78,9 @@ __all__ = [
     "pool_output_size",
     "read_field",
     "resolve_padding",
+    "separable_ratio",
+    "small_filter_alternatives",
+    "small_filter_break_even",
     "span_field",
     "split_padding",
     "strides_for",
