@@ -6,13 +6,13 @@ A convolution of n filters of size f × f over c channels spends n c f² multipl
     depthwise separable       c f² + n c                first each channel by itself, then a 1×1 that mixes them
     as (f − 1)/2 layers 3×3   9 (c n + n² (f − 3)/2)    the same field, with an activation after each
 
-Separable is 1/n + 1/f² of the whole, so it is *not* cheaper for one filter (n = 1) or without a window (f = 1). Layers of
-3×3 are cheaper when c/n is above 9/(2(f + 3)), 0.45 for f = 7: between equally wide layers they are, and in a network's
-first layer, from 3 channels to 64, they cost eight times as much.
+Separable is 1/n + 1/f² of the whole, so it is *not* cheaper for one filter (n = 1) or without a window (f = 1). Layers
+of 3×3 are cheaper when c/n is above 9/(2(f + 3)), 0.45 for f = 7: between equally wide layers they are, and in a
+network's first layer, from 3 channels to 64, they cost eight times as much.
 
-Source: Sifre 2014, "Rigid-motion scattering for image classification", and Howard et al. 2017, "MobileNets", section 3.1
-(separable); Simonyan, Zisserman 2014, "Very deep convolutional networks", section 2.3 (layers of 3×3 between layers of C
-channels: 27C² weights against 49C²).
+Source: Howard et al. 2017, "MobileNets: efficient convolutional neural networks for mobile vision applications",
+section 3.1 (separable); Simonyan, Zisserman 2014, "Very deep convolutional networks for large-scale image recognition",
+section 2.3 (between layers of C channels, three layers of 3×3 have 27C² weights, one of 7×7 has 49C²).
 """
 
 import json
@@ -34,6 +34,7 @@ __all__ = [
     "ComparisonRow",
     "compare",
     "convolution_alternatives",
+    "separable_layers",
     "separable_ratio",
     "small_filter_alternatives",
     "small_filter_break_even",
@@ -205,13 +206,17 @@ def convolution_alternatives(
     return {
         "standard": (standard,),
         **{f"{g} groups": (replace(standard, groups=g),) for g in given if g not in wrong},
-        "depthwise separable": separable(standard),
+        "depthwise separable": separable_layers(standard),
         "1×1": (replace(standard, kernel_size=1, padding=0),),
     }
 
 
-def separable(layer: Convolution) -> tuple[Layer, ...]:
-    """The depthwise separable twin of a convolution: its window on each channel, then its filters as 1×1."""
+def separable_layers(layer: Convolution) -> tuple[Layer, ...]:
+    """A convolution made depthwise separable: its window on each channel by itself, then its filters as 1×1.
+
+    >>> [write_layer(layer) for layer in separable_layers(Convolution(out_channels=64, kernel_size=3, stride=2))]
+    ['depthwise f=3 s=2', 'conv f=1 n=64']
+    """
     return (
         replace(layer, out_channels=None, groups=None),
         Convolution(out_channels=layer.out_channels, kernel_size=1, bias=layer.bias),

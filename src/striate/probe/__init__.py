@@ -5,17 +5,22 @@ against the file as soon as that is imported.
 """
 
 from striate.probe.address import UnitAddress
+from striate.probe.alternatives import ConvolutionRow, ConvolutionTotal, NetworkComparison, compare_layers
 from striate.probe.capture import capture, require_layer
 from striate.probe.running import evaluating, is_compiled
 from striate.probe.summary import LayerRow, Stage, Summary
 from striate.probe.trace import summary
 
 __all__ = [
+    "ConvolutionRow",
+    "ConvolutionTotal",
     "LayerRow",
+    "NetworkComparison",
     "Stage",
     "Summary",
     "UnitAddress",
     "capture",
+    "compare_layers",
     "evaluating",
     "is_compiled",
     "require_layer",
