@@ -8,6 +8,7 @@ from striate.draw.encode import encode_jpeg, encode_png
 from striate.draw.enlarge import enlarge
 from striate.draw.grid import grid
 from striate.draw.kernels import draw_kernels
+from striate.draw.matrix import draw_matrix
 from striate.draw.overlay import overlay
 from striate.draw.scalebar import draw_scalebar
 
@@ -17,6 +18,7 @@ __all__ = [
     "colorize",
     "colormap_table",
     "draw_kernels",
+    "draw_matrix",
     "draw_scalebar",
     "encode_jpeg",
     "encode_png",

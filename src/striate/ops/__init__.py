@@ -1,6 +1,13 @@
 """Tensor functions: convolution and pooling in every form, their adjoints and matrices, filters."""
 
 from striate.ops import reference
+from striate.ops.adjoints import (
+    bias_adjoint,
+    input_adjoint,
+    transposed_input_adjoint,
+    transposed_weight_adjoint,
+    weight_adjoint,
+)
 from striate.ops.borders import Border, pad
 from striate.ops.convolution import (
     convolution,
@@ -12,6 +19,7 @@ from striate.ops.convolution import (
     transposed_convolution,
 )
 from striate.ops.local_response_norm import local_response_norm
+from striate.ops.matrix import ConvolutionMatrix, average_pool_matrix, convolution_matrix
 from striate.ops.pooling import (
     average_pool,
     global_pool,
@@ -21,18 +29,27 @@ from striate.ops.pooling import (
     min_pool,
     min_pool_with_indices,
 )
+from striate.ops.pooling_adjoints import average_pool_adjoint, lp_pool_adjoint, max_pool_adjoint
 
 __all__ = [
     "Border",
+    "ConvolutionMatrix",
     "average_pool",
+    "average_pool_adjoint",
+    "average_pool_matrix",
+    "bias_adjoint",
     "convolution",
+    "convolution_matrix",
     "cross_correlation",
     "depthwise_convolution",
     "flip_kernel",
     "global_pool",
+    "input_adjoint",
     "local_response_norm",
     "lp_pool",
+    "lp_pool_adjoint",
     "max_pool",
+    "max_pool_adjoint",
     "max_pool_with_indices",
     "min_pool",
     "min_pool_with_indices",
@@ -41,4 +58,7 @@ __all__ = [
     "reference",
     "separable_convolution",
     "transposed_convolution",
+    "transposed_input_adjoint",
+    "transposed_weight_adjoint",
+    "weight_adjoint",
 ]
