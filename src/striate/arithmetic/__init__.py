@@ -10,6 +10,7 @@ from striate.arithmetic.comparisons import (
     small_filter_alternatives,
     small_filter_break_even,
 )
+from striate.arithmetic.convolution_trace import ConvolutionTrace, LinearView, trace_convolution
 from striate.arithmetic.layer import (
     Activation,
     Branches,
@@ -22,9 +23,12 @@ from striate.arithmetic.layer import (
     padding_per_axis,
     per_axis,
 )
+from striate.arithmetic.layer_traces import ElementTrace, FlattenTrace, LinearTrace
 from striate.arithmetic.measure import LayerMeasure, Measurement, measure
+from striate.arithmetic.network_trace import LayerTrace, NetworkTrace, trace_network
 from striate.arithmetic.notation import parse_layer, parse_layers, write_layer
 from striate.arithmetic.padding import Padding, resolve_padding, split_padding
+from striate.arithmetic.pooling_trace import PoolingTrace, trace_pooling
 from striate.arithmetic.questions import (
     LosslessSizes,
     input_sizes_for,
@@ -43,6 +47,7 @@ from striate.arithmetic.receptive_field import (
     window_field,
 )
 from striate.arithmetic.sizes import OutputSize, conv_output_size, conv_transpose_output_size, pool_output_size
+from striate.arithmetic.window import Step, Window
 
 __all__ = [
     "Activation",
@@ -50,17 +55,27 @@ __all__ = [
     "Comparison",
     "ComparisonRow",
     "Convolution",
+    "ConvolutionTrace",
+    "ElementTrace",
     "Field",
     "Flatten",
+    "FlattenTrace",
     "GlobalPooling",
     "Layer",
     "LayerMeasure",
+    "LayerTrace",
     "Linear",
+    "LinearTrace",
+    "LinearView",
     "LosslessSizes",
     "Measurement",
+    "NetworkTrace",
     "OutputSize",
     "Padding",
     "Pooling",
+    "PoolingTrace",
+    "Step",
+    "Window",
     "compare",
     "conv_output_size",
     "conv_transpose_output_size",
@@ -86,6 +101,9 @@ __all__ = [
     "span_field",
     "split_padding",
     "strides_for",
+    "trace_convolution",
+    "trace_network",
+    "trace_pooling",
     "upsample_field",
     "window_field",
     "write_layer",
