@@ -18,6 +18,8 @@ from striate.ops.convolution import (
     separable_convolution,
     transposed_convolution,
 )
+from striate.ops.filters import Filter, filter_image, find_filter, list_filters
+from striate.ops.kernel_text import parse_kernel
 from striate.ops.local_response_norm import local_response_norm
 from striate.ops.matrix import ConvolutionMatrix, average_pool_matrix, convolution_matrix
 from striate.ops.pooling import (
@@ -34,6 +36,7 @@ from striate.ops.pooling_adjoints import average_pool_adjoint, lp_pool_adjoint, 
 __all__ = [
     "Border",
     "ConvolutionMatrix",
+    "Filter",
     "average_pool",
     "average_pool_adjoint",
     "average_pool_matrix",
@@ -42,9 +45,12 @@ __all__ = [
     "convolution_matrix",
     "cross_correlation",
     "depthwise_convolution",
+    "filter_image",
+    "find_filter",
     "flip_kernel",
     "global_pool",
     "input_adjoint",
+    "list_filters",
     "local_response_norm",
     "lp_pool",
     "lp_pool_adjoint",
@@ -54,6 +60,7 @@ __all__ = [
     "min_pool",
     "min_pool_with_indices",
     "pad",
+    "parse_kernel",
     "pointwise_convolution",
     "reference",
     "separable_convolution",
