@@ -62,6 +62,13 @@ VERBS = (
         usage="FILES|FOLDERS… [OPTIONS]",
     ),
     Verb(
+        "filters",
+        "striate.cli.filters:filters",
+        "Understand convolution",
+        "Find edges, blur, sharpen: classic kernels and yours.",
+        usage="PHOTO… [OPTIONS]",
+    ),
+    Verb(
         "models",
         "striate.cli.models:models",
         "Networks and weights",

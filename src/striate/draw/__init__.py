@@ -1,6 +1,6 @@
 """Pictures of numbers: arrays in, arrays out (uint8 RGB, `h w 3`). Knows no torch and no plotting state.
 
-Text in pictures is set in Aileron Regular (CC0), the font inside Pillow.
+Words in pictures are set in DejaVu Sans, which matplotlib carries.
 """
 
 from striate.draw.colormap import SIGNED, UNSIGNED, colorize, colormap_table, limits_of
@@ -11,15 +11,18 @@ from striate.draw.kernels import draw_kernels
 from striate.draw.matrix import draw_matrix
 from striate.draw.overlay import overlay
 from striate.draw.scalebar import draw_scalebar
+from striate.draw.sheet import Tile, draw_sheet
 
 __all__ = [
     "SIGNED",
     "UNSIGNED",
+    "Tile",
     "colorize",
     "colormap_table",
     "draw_kernels",
     "draw_matrix",
     "draw_scalebar",
+    "draw_sheet",
     "encode_jpeg",
     "encode_png",
     "enlarge",

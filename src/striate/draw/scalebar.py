@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from striate.draw.colormap import UNSIGNED, colormap_table
+from striate.draw.font import load_font
 from striate.errors import ConfigError
 
 __all__ = ["draw_scalebar", "format_tick"]
@@ -66,7 +67,7 @@ def draw_scalebar(
     colors = colormap_table(colormap)[np.minimum(np.arange(width) * 256 // width, 255)]
     picture.paste(Image.fromarray(np.broadcast_to(colors, (height, width, 3)).copy()), (0, 0))
     pen = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(size=float(height))
+    font = load_font(float(height))
     step = (high - low) / 2.0
     y = height + line // 2 + 2
     pen.text((0, y), format_tick(low, step), foreground, font=font, anchor="lm")
