@@ -173,10 +173,13 @@ def compare_layers(
     calls, table = convolution_calls(module, input_size, name=name)
     rows: list[ConvolutionRow] = []
     read: set[int] = set()
+    compared: dict[tuple[Convolution, tuple[int, ...]], list[ComparisonRow]] = {}  # networks repeat their blocks
     for call in calls:
-        row = _row(call, tried, fresh=id(call.weight) not in read)
+        key = (call.layer, call.input_shape)
+        if key not in compared:
+            compared[key] = _compared(*key, tried)
+        rows.append(_row(call, compared[key], address=call.address or name, fresh=id(call.weight) not in read))
         read.add(id(call.weight))
-        rows.append(row if row.address else replace(row, address=name))
     return NetworkComparison(name, table.input_size, tuple(rows), _totals(rows, tried))
 
 
@@ -186,23 +189,27 @@ def compare_layers(
 _Ways = dict[str, tuple[tuple[Layer, ...], tuple[int, ...]]]
 
 
-def _row(call: ConvolutionCall, tried: tuple[int, ...], *, fresh: bool) -> ConvolutionRow:
-    stacks: _Ways = {AS_IT_IS: ((call.layer,), call.input_shape)}
-    if not call.layer.transposed:
-        stacks |= _ways(call.layer, call.input_shape, tried)
-    found = []
-    for name, (layers, shape) in stacks.items():
-        row = ComparisonRow.of(name, measure(layers, shape))
-        found.append(
-            replace(
-                row,
-                parameters=row.parameters if fresh else 0,
-                macs=row.macs * call.batch,
-                activation_bytes=row.activation_bytes * call.batch,
-            )
+def _compared(layer: Convolution, shape: tuple[int, ...], tried: tuple[int, ...]) -> list[ComparisonRow]:
+    """A convolution on one input as it is, and each way that can stand in its place."""
+    stacks: _Ways = {AS_IT_IS: ((layer,), shape)}
+    if not layer.transposed:
+        stacks |= _ways(layer, shape, tried)
+    return [ComparisonRow.of(name, measure(layers, read)) for name, (layers, read) in stacks.items()]
+
+
+def _row(call: ConvolutionCall, compared: list[ComparisonRow], *, address: str, fresh: bool) -> ConvolutionRow:
+    """One call: its costs count once a map that it reads, its parameters only where they are `fresh`."""
+    rows = tuple(
+        replace(
+            row,
+            parameters=row.parameters if fresh else 0,
+            macs=row.macs * call.batch,
+            activation_bytes=row.activation_bytes * call.batch,
         )
-    comparison = Comparison(call.input_shape, tuple(found))
-    return ConvolutionRow(call.address, call.layer, write_layer(call.layer), call.input_shape, comparison)
+        for row in compared
+    )
+    comparison = Comparison(call.input_shape, rows)
+    return ConvolutionRow(address, call.layer, write_layer(call.layer), call.input_shape, comparison)
 
 
 def _ways(layer: Convolution, shape: tuple[int, ...], tried: tuple[int, ...]) -> _Ways:

@@ -1,0 +1,98 @@
+"""Every convolution that runs is noted, however it is called, and nothing is left behind."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from striate.arithmetic import write_layer
+from striate.errors import ShapeError
+from striate.probe.convolution_calls import convolution_calls
+
+
+class Everything(nn.Module):
+    """Modules, functional calls, a module that is used twice, one by keyword, and a map folded into the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, (3, 5), stride=(2, 1), padding=(1, 2))
+        self.shared = nn.Conv2d(8, 8, 3, padding="same", dilation=2, groups=8, bias=False)
+        self.kernel = nn.Parameter(torch.zeros(6, 4, 1, 1))
+        self.up = nn.ConvTranspose2d(6, 4, 3, stride=2, padding=1, output_padding=1, groups=2)
+        self.rows = nn.Conv1d(4, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.shared(self.shared(self.stem(x)))
+        x = F.conv2d(input=x, weight=self.kernel, groups=2)
+        x = self.up(x)
+        n, c, h, w = x.shape
+        return self.rows(x.permute(0, 2, 1, 3).reshape(n * h, c, w))
+
+
+def test_every_call_with_its_settings() -> None:
+    calls, table = convolution_calls(Everything(), (3, 8, 10))
+    assert [(call.address, write_layer(call.layer), call.input_shape, call.batch) for call in calls] == [
+        ("stem", "conv f=3x5 s=2x1 p=1x2 n=8", (3, 8, 10), 1),
+        ("shared", "depthwise f=3 p=same d=2 b=no", (8, 4, 10), 1),
+        ("shared#2", "depthwise f=3 p=same d=2 b=no", (8, 4, 10), 1),
+        ("", "conv f=1 n=6 g=2 b=no", (8, 4, 10), 1),
+        ("up", "deconv f=3 s=2 p=1 q=1 n=4 g=2", (6, 4, 10), 1),
+        ("rows", "conv f=3 n=2", (4, 20), 8),
+    ]
+    assert calls[1].weight is calls[2].weight
+    assert {call.address for call in calls if call.address} == {row.address for row in table.rows}
+
+
+class Values(nn.Module):
+    """Looks at values, so that it cannot be followed without them and is run twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        return y if float(y.sum()) > 1e9 else y + 1
+
+
+def test_a_pass_that_starts_again_is_noted_once() -> None:
+    calls, _ = convolution_calls(Values(), (1, 5, 5))
+    assert [call.address for call in calls] == ["conv"]
+
+
+class Half(nn.Module):
+    def forward(self, weight: Tensor) -> Tensor:
+        return F.conv2d(weight, weight.new_ones(weight.shape[1], 1, 1, 1), groups=weight.shape[1])
+
+
+def test_what_computes_a_weight_is_not_part_of_the_network() -> None:
+    net = nn.Sequential(nn.Conv2d(2, 3, 3))
+    parametrize.register_parametrization(net[0], "weight", Half())
+    calls, _ = convolution_calls(net, (2, 6, 6))
+    assert [call.address for call in calls] == ["0"]
+
+
+def test_nothing_is_left_behind_also_after_a_refusal() -> None:
+    net = Everything().train()
+    convolution_calls(net, (3, 8, 10))
+    with pytest.raises(ShapeError, match="Everything refuses an input of size"):
+        convolution_calls(net, (4, 8, 10))
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in net.modules())
+    assert all(part.training for part in net.modules())
+    assert all(p.grad is None and p.device.type == "cpu" for p in net.parameters())
+    assert len(convolution_calls(net, (3, 8, 10))[0]) == 6
+
+
+def test_other_threads_use_the_same_module() -> None:
+    net = Everything()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: len(convolution_calls(net, (3, 8, 10))[0]), range(12)))
+    assert found == [6] * 12
+
+
+def test_a_module_that_is_a_convolution_itself() -> None:
+    calls, _ = convolution_calls(nn.Conv2d(3, 4, 3), (1, 3, 8, 8))
+    assert [(call.address, call.input_shape) for call in calls] == [("", (3, 8, 8))]
