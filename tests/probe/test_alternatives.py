@@ -13,11 +13,30 @@ from striate.errors import ConfigError, ShapeError
 from striate.probe import ConvolutionRow, NetworkComparison, compare_layers, summary
 
 # Relatives of networks that are in the default run, with more of the same blocks.
-DEEPER = """
-    efficientnet_lite1 efficientnet_lite2 efficientnet_lite3 efficientnet_lite4 googlenet resnet34 resnet50 resnet101
-    resnet101_v1 resnet152 resnet152_v1 se_resnet101 se_resnet152 se_resnext50_32x4d se_resnext101_32x4d senet154
-    squeezenet1_0 vgg13 vgg13_bn vgg16 vgg19 vgg19_bn
-""".split()
+DEEPER = [
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+    "efficientnet_lite3",
+    "efficientnet_lite4",
+    "googlenet",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet101_v1",
+    "resnet152",
+    "resnet152_v1",
+    "se_resnet101",
+    "se_resnet152",
+    "se_resnext50_32x4d",
+    "se_resnext101_32x4d",
+    "senet154",
+    "squeezenet1_0",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg19",
+    "vgg19_bn",
+]
 
 
 def _ways(row: ConvolutionRow) -> dict[str, int]:
