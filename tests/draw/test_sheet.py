@@ -24,7 +24,8 @@ def test_a_scale_stands_below_its_picture() -> None:
     scaled = Tile(plain.image, plain.title, bar=colormap_table("RdBu_r"), ends=("−1", "1"))
     sheet = draw_sheet([scaled])
     colors = {tuple(color) for color in sheet.reshape(-1, 3)}
-    assert {tuple(colormap_table("RdBu_r")[0]), tuple(colormap_table("RdBu_r")[128])} <= colors
+    assert tuple(colormap_table("RdBu_r")[0]) in colors
+    assert len(colors) > 100
 
 
 def test_long_names_are_cut_and_themes_differ() -> None:
