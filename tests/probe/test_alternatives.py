@@ -13,7 +13,7 @@ from striate.errors import ConfigError, ShapeError
 from striate.probe import ConvolutionRow, NetworkComparison, compare_layers, summary
 
 # Relatives of networks that are in the default run, with more of the same blocks.
-DEEPER = [
+DEEPER = {
     "efficientnet_lite1",
     "efficientnet_lite2",
     "efficientnet_lite3",
@@ -36,7 +36,7 @@ DEEPER = [
     "vgg16",
     "vgg19",
     "vgg19_bn",
-]
+}
 
 
 def _ways(row: ConvolutionRow) -> dict[str, int]:
