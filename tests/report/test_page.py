@@ -12,7 +12,7 @@ import pytest
 from striate.data import Preprocessing
 from striate.insight import Explanation
 from striate.report import build_report
-from striate.report.page import embed_json
+from striate.report.templates import embed_json
 from tests.report.samples import HOSTILE, explain, network, photo, sample
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "hr"}

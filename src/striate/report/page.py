@@ -5,12 +5,6 @@ forbids every request. Labels and file names are a stranger's words: Jinja escap
 every `<` is written as an escape, so that no text can end the script element.
 """
 
-import json
-from functools import lru_cache
-from importlib.resources import files
-from typing import Any
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from striate import __version__
@@ -23,12 +17,13 @@ from striate.report.evidence import build_evidence
 from striate.report.kernel_tiles import build_kernels
 from striate.report.layers import build_network
 from striate.report.provenance import build_provenance
+from striate.report.templates import embed_json, environment, web
 from striate.report.units import build_units
 from striate.report.view import build_view
 
-__all__ = ["build_report", "embed_json"]
+__all__ = ["build_report"]
 
-SCRIPTS = ("decode.js", "evidence.js", "units.js", "page.js")
+SCRIPTS = ("theme.js", "decode.js", "evidence.js", "units.js", "page.js")
 
 
 def build_report(explanation: Explanation) -> str:
@@ -49,7 +44,7 @@ def build_report(explanation: Explanation) -> str:
         "overlay": {"lightness": list(LIGHTNESS), "share": SHARE},
     }
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             version=__version__,
@@ -62,33 +57,8 @@ def build_report(explanation: Explanation) -> str:
             layers=build_network(explanation),
             provenance=build_provenance(explanation),
             thumbnail=jpeg_uri(smaller(explanation.seen, 264)),
-            style=Markup(_web("report.css")),  # noqa: S704  # the package's own files
-            script=Markup("\n".join(_web(name) for name in SCRIPTS)),  # noqa: S704
+            style=Markup(web("report.css")),  # noqa: S704  # the package's own files
+            script=Markup("\n".join(web(name) for name in SCRIPTS)),  # noqa: S704
             data=embed_json(data),
         )
     )
-
-
-def embed_json(value: Any) -> Markup:
-    r"""JSON that can stand inside a script element, whatever text it holds.
-
-    >>> str(embed_json({"label": "</script>"}))
-    '{"label":"\\u003c/script>"}'
-    """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # escaped in this line
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(_web),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _web(name: str) -> str:
-    return files("striate.report").joinpath("web", name).read_text(encoding="utf-8")

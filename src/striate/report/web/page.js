@@ -1,17 +1,4 @@
-// The page itself: theme, opacity, the map alone, the layer table that folds; then the parts that read the data.
-
-const root = document.documentElement;
-document.querySelectorAll(".js").forEach((e) => (/** @type {HTMLElement} */ (e).hidden = false));
-
-const theme = /** @type {HTMLElement} */ (document.querySelector("#theme"));
-const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-const nameTheme = () => (theme.textContent = isDark() ? "Light" : "Dark");
-theme.addEventListener("click", () => {
-  root.dataset.theme = isDark() ? "light" : "dark";
-  nameTheme();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
-nameTheme();
+// The page itself: opacity, the map alone, the layer table that folds; then the parts that read the data.
 
 const sliders = /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("[data-opacity]"));
 sliders.forEach((slider) =>
