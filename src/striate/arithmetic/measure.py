@@ -122,6 +122,7 @@ def measure(layers: Sequence[Layer], input_shape: tuple[int, ...], *, bytes_per_
     (9472, 118013952, (64, 56, 56), (11, 11))
     """
     shape = _input_shape(input_shape)
+    _require_layers(layers)
     walk = _Walk(whole("bytes_per_value", bytes_per_value, at_least=1))
     start = _Tensor(shape, Field.of_input(len(shape) - 1) if len(shape) > 1 else None)
     walk.peak = walk.bytes(start.shape)
@@ -240,6 +241,14 @@ def _input_shape(given: object) -> tuple[int, ...]:
             f"input_shape must be channels and 1 to 3 spatial sizes, such as (3, 224, 224), got {given!r}."
         )
     return tuple(whole("input_shape", size, at_least=1) for size in given)
+
+
+def _require_layers(layers: object) -> None:
+    if not isinstance(layers, Sequence):
+        raise ConfigError(f"layers must be a sequence of layers, got {layers!r}; put a single layer in brackets.")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise ConfigError(f"layers must hold layers, got {layer!r}; parse_layers('conv f=3 n=8; relu') makes them.")
 
 
 def _join(layer: Branches, shapes: list[tuple[int, ...]], place: str) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from striate.errors import ConfigError, UnknownNameError, nearest
 
 __all__ = ["parse_layer", "parse_layers", "write_layer"]
 
+DEEPEST = 32  # branches within branches; real networks have two or three
 _POOLS: dict[str, PoolingKind] = {"max": "max", "min": "min", "avg": "average", "lp": "lp"}
 
 
@@ -243,6 +244,8 @@ def _split(text: str, separator: str) -> list[str]:
         depth += (letter == "(") - (letter == ")")
         if depth < 0:
             break
+        if depth > DEEPEST:
+            raise ConfigError(f"Branches may lie at most {DEEPEST} deep within each other; {text[:40]!r}… has more.")
         if letter == separator and depth == 0:
             parts.append("")
         else:

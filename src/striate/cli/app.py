@@ -62,6 +62,13 @@ VERBS = (
         usage="FILES|FOLDERS… [OPTIONS]",
     ),
     Verb(
+        "convolve",
+        "striate.cli.convolve:convolve",
+        "Understand convolution",
+        "Sizes, cost, receptive field and every step of layers.",
+        usage="INPUT LAYER… [OPTIONS]",
+    ),
+    Verb(
         "filters",
         "striate.cli.filters:filters",
         "Understand convolution",

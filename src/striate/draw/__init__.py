@@ -3,6 +3,7 @@
 Words in pictures are set in DejaVu Sans, which matplotlib carries.
 """
 
+from striate.draw.animation import encode_gif
 from striate.draw.colormap import SIGNED, UNSIGNED, colorize, colormap_table, limits_of
 from striate.draw.encode import encode_jpeg, encode_png
 from striate.draw.enlarge import enlarge
@@ -12,6 +13,7 @@ from striate.draw.matrix import draw_matrix
 from striate.draw.overlay import overlay
 from striate.draw.scalebar import draw_scalebar
 from striate.draw.sheet import Tile, draw_sheet
+from striate.draw.trace_frames import trace_frames
 
 __all__ = [
     "SIGNED",
@@ -23,10 +25,12 @@ __all__ = [
     "draw_matrix",
     "draw_scalebar",
     "draw_sheet",
+    "encode_gif",
     "encode_jpeg",
     "encode_png",
     "enlarge",
     "grid",
     "limits_of",
     "overlay",
+    "trace_frames",
 ]

@@ -168,7 +168,7 @@ def compare_layers(
     >>> [(way.name, way.macs) for way in table.rows[1].comparison.rows][-1]
     ('layers of 3×3', 113246208)
     """
-    tried = tuple(whole("groups", g, at_least=2) for g in groups)
+    tried = tuple(dict.fromkeys(whole("groups", g, at_least=2) for g in groups))
     name = name or type(module).__name__
     calls, table = convolution_calls(module, input_size, name=name)
     rows: list[ConvolutionRow] = []

@@ -82,14 +82,17 @@ def _noting(module: nn.Module, calls: list[ConvolutionCall]) -> Iterator[None]:
             self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
         ) -> Any:
             named = dict(kwargs or {})
+            out = func(*args, **named)  # first: a call that fails is none
             # What computes a parametrized layer's weight never sees the picture.
             if func in _ARGUMENTS and not (running and "parametrizations" in running[-1].split(".")):
                 settings = dict(zip(_ARGUMENTS[func], args, strict=False)) | named
                 calls.append(_call(running[-1] if running else "", settings, transposed=func in _TRANSPOSED))
-            return func(*args, **named)
+            return out
 
     with ExitStack() as stack:
         for path, part in module.named_modules():
+            if isinstance(part, torch.jit.ScriptModule):  # has no hooks; `summary` refuses it with a sentence
+                continue
             stack.callback(part.register_forward_pre_hook(enter(path)).remove)
             stack.callback(part.register_forward_hook(leave, always_call=True).remove)
         with Noting():

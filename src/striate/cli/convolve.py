@@ -1,0 +1,269 @@
+"""`striate convolve INPUT LAYER…`: sizes, cost, field and every step, in the symbols of the formulas."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.cli.console import ANSWER, print_json, print_next, print_result
+from striate.cli.errors import Exit
+from striate.cli.words import command, shape
+from striate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from striate.arithmetic import Layer, NetworkTrace
+
+__all__ = ["convolve"]
+
+
+def convolve(
+    *words: str,
+    output: int | None = None,
+    compare: bool = False,
+    network: str | None = None,
+    trace: bool = False,
+    limit: int = 40,
+    photo: Path | None = None,
+    kernel: str | None = None,
+    seed: int = 0,
+    html: Path | None = None,
+    gif: Path | None = None,
+    matrix: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Sizes, parameters, MACs, memory and receptive field of layers, with the formulas; and every step.
+
+    Layers are written as "conv f=7 s=2 p=3 n=64" (f filter size, s stride, p padding per side, d dilation, g groups,
+    n filters), "maxpool f=3 s=2", relu, flatten, "fc n=10"; "depthwise f=3", "deconv f=4 s=2 n=8". INPUT is 224,
+    224x320 or 3x224x224. Loose symbols mean one convolution: i=224 f=7 s=2 p=3. A ? asks for p, s, f or i.
+
+    Args:
+        words: INPUT and the layers in order.
+        output: The output size that a question is about (also o=112).
+        compare: What else could do each convolution's job: grouped, depthwise separable, 1×1, layers of 3×3.
+        network: Compare every convolution of a network of 'striate models' instead.
+        trace: Show every step with its numbers.
+        limit: Steps to show of each layer with --trace.
+        photo: Trace this photo, shrunk to INPUT, instead of whole numbers from the seed.
+        kernel: Trace with this filter in the first convolution: "1 0 -1; 1 0 -1; 1 0 -1".
+        seed: Of the numbers that are not given.
+        html: Write the trace as a page to step through.
+        gif: Write the trace of the first layer with a window as an animation.
+        matrix: Write the first convolution as a matrix, drawn as PNG.
+        json: Print one JSON document instead of the tables.
+    """
+    if limit < 1:
+        raise ConfigError(f"--limit must be at least 1, got {limit}.")
+    if network is not None:
+        return _network(network, json=json)
+    given, layer_words, wanted = _read_words(list(words), output)
+    if given == "?" or any("?" in word for word in layer_words):
+        return _question(given, layer_words, wanted, json=json)
+    from striate.arithmetic import measure
+    from striate.recipes.convolve import compare_convolutions, parse_input, read_layers, say_sizes
+
+    input_shape, layers = parse_input(given), read_layers(layer_words)
+    if not layers:
+        raise ConfigError("Give at least one layer after INPUT, such as 'conv f=3 p=1 n=8'.")
+    measured = measure(layers, input_shape)
+    document: dict[str, Any] = measured.to_dict()
+    if not json:
+        print_result(f"{shape(input_shape)} → {shape(measured.output_shape)}", style=ANSWER)
+        print_result(measured.to_text())
+        for sizes in say_sizes(measured):
+            print_result("")
+            print_result(sizes.layer)
+            for line in sizes.lines:
+                print_result(f"  {line}")
+    if compare:
+        tables = compare_convolutions(measured)
+        document["comparisons"] = [{"layer": title, **table.to_dict()} for title, table in tables]
+        for title, table in [] if json else tables:
+            print_result("")
+            print_result(title, style=ANSWER)
+            print_result(table.to_text())
+    if trace or html is not None or gif is not None:
+        document |= _trace(
+            input_shape, layers, photo=photo, kernel=kernel, seed=seed, limit=limit, html=html, gif=gif, text=not json
+        )
+    if matrix is not None:
+        document["matrix"] = str(_matrix(input_shape, layers, matrix, kernel=kernel, seed=seed))
+        if not json:
+            print_result(f"Matrix  {matrix}")
+    if json:
+        print_json(document)
+    elif not trace:
+        print_next(command("striate", "convolve", *words, "--trace"))
+    return Exit.OK
+
+
+def _read_words(words: list[str], output: int | None) -> tuple[str, list[str], int | None]:
+    """INPUT, the layers, and the output size that is wanted."""
+    loose = {key: value for key, value in (_pair(word) for word in words) if value}
+    if loose and len(loose) == len(words):
+        return _loose_symbols(loose, output)
+    wanted = loose.pop("o", None)
+    if wanted is not None:
+        words = [word for word in words if _pair(word)[0] != "o"]
+        output = _whole("o", wanted)
+    if not words:
+        raise ConfigError(
+            "Give INPUT and layers, such as 'striate convolve 3x224x224 \"conv f=7 s=2 p=3 n=64\" relu', "
+            "or symbols: 'striate convolve i=224 f=7 s=2 p=3'."
+        )
+    given, *layers = words
+    found = [match for word in layers for match in re.findall(r"\bo=(\w+)", word)]
+    if found:
+        output = _whole("o", found[0])
+        layers = [re.sub(r"\s*\bo=\w+", "", word) for word in layers]
+    return given, layers, output
+
+
+def _loose_symbols(loose: dict[str, str], output: int | None) -> tuple[str, list[str], int | None]:
+    if "i" not in loose or "f" not in loose:
+        missing = "i (the input size)" if "i" not in loose else "f (the filter size)"
+        raise ConfigError(f"Symbols need {missing}, as in 'striate convolve i=224 f=7 s=2 p=3'.")
+    size, channels, wanted = loose.pop("i"), loose.pop("c", "1"), loose.pop("o", None)
+    settings = " ".join(f"{key}={value}" for key, value in ({"n": "1"} | loose).items())
+    given = "?" if size == "?" else size if "x" in size and size.count("x") > 1 else _with_channels(size, channels)
+    return given, [f"conv {settings}"], output if wanted is None else _whole("o", wanted)
+
+
+def _with_channels(size: str, channels: str) -> str:
+    return f"{channels}x{size}" if "x" in size else f"{channels}x{size}x{size}"
+
+
+def _pair(word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    return (key.strip(), value.strip()) if equals and re.fullmatch(r"\w+", key.strip()) else (word, "")
+
+
+def _whole(name: str, text: str) -> int:
+    if not re.fullmatch(r"\d+", text) or int(text) < 1:
+        raise ConfigError(f"{name} must be a whole number of at least 1, got '{text}'.")
+    return int(text)
+
+
+def _question(given: str, layers: list[str], wanted: int | None, *, json: bool) -> int:
+    from striate.arithmetic import split_padding
+    from striate.recipes.convolve import parse_input
+    from striate.recipes.questions import answer_question
+
+    if wanted is None:
+        raise ConfigError("A question needs the output size: add o=112 or --output 112.")
+    if len(layers) != 1:
+        raise ConfigError(f"A question is about one layer, got {len(layers)}.")
+    sizes = (None,) if given == "?" else tuple(dict.fromkeys(parse_input(given)[1:]))
+    if len(sizes) > 1:
+        raise ConfigError(f"A question is about one axis: give a square input, got '{given}'.")
+    solution = answer_question(sizes[0], layers[0], _whole("--output", str(wanted)))
+    if json:
+        print_json(solution.to_dict())
+    else:
+        print_result(solution.text, style=ANSWER)
+        answer = str(solution.answers[0])
+        if solution.asked == "padding":  # a total; the first even one can be written as a number a side
+            before, after = split_padding(solution.answers[0])
+            even = next((total // 2 for total in solution.answers if total % 2 == 0), None)
+            answer = f"{before},{after}" if even is None else str(even)
+        solved = layers[0].replace("?", answer)
+        print_next(command("striate", "convolve", answer if given == "?" else given, solved))
+    return Exit.OK
+
+
+def _trace(
+    input_shape: tuple[int, int, int],
+    layers: "tuple[Layer, ...]",
+    *,
+    photo: Path | None,
+    kernel: str | None,
+    seed: int,
+    limit: int,
+    html: Path | None,
+    gif: Path | None,
+    text: bool,
+) -> dict[str, Any]:
+    from striate.recipes.convolve import trace_layers
+
+    traced = trace_layers(input_shape, layers, photo=photo, kernel=kernel, seed=seed)
+    if text and html is None and gif is None:
+        print_result("")
+        print_result(traced.to_text(limit=limit))
+    files = _write_trace(traced, html=html, gif=gif)
+    for name, path in files.items() if text else ():
+        print_result(f"{name:<7} {path}")
+    return {"trace": traced.to_dict(), "files": {name: str(path) for name, path in files.items()}}
+
+
+def _write_trace(traced: "NetworkTrace", *, html: Path | None, gif: Path | None) -> dict[str, Path]:
+    from striate.arithmetic import ConvolutionTrace, PoolingTrace
+    from striate.insight.explanation import write_whole
+
+    files = {}
+    if html is not None:
+        from striate.report.trace_page import build_trace_page
+
+        title = " → ".join([shape(traced.input.shape), *(layer.name for layer in traced.layers)])
+        write_whole(html, build_trace_page(traced, title=title).encode())
+        files["Page"] = html
+    if gif is not None:
+        from striate.draw import encode_gif, trace_frames
+
+        layer = next((one for one in traced.layers if isinstance(one, ConvolutionTrace | PoolingTrace)), None)
+        if layer is None:
+            raise ConfigError("--gif needs a layer with a window, such as 'conv f=3 n=1' or 'maxpool f=2'.")
+        write_whole(gif, encode_gif(trace_frames(layer)))
+        files["GIF"] = gif
+    return files
+
+
+def _matrix(
+    input_shape: tuple[int, int, int], layers: "tuple[Layer, ...]", path: Path, *, kernel: str | None, seed: int
+) -> Path:
+    import torch
+
+    from striate.arithmetic import ConvolutionTrace
+    from striate.draw import draw_matrix, encode_png
+    from striate.insight.explanation import write_whole
+    from striate.ops import convolution_matrix
+    from striate.recipes.convolve import trace_layers
+
+    traced = trace_layers(input_shape, layers, kernel=kernel, seed=seed)
+    layer = next((one for one in traced.layers if isinstance(one, ConvolutionTrace)), None)
+    if layer is None:
+        raise ConfigError("--matrix needs a convolution among the layers, such as 'conv f=3 n=1'.")
+    found = convolution_matrix(
+        torch.from_numpy(layer.weight.copy()),
+        layer.input.shape[1:],
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
+        groups=layer.groups,
+    )
+    rows, columns = found.matrix.shape
+    if rows * columns > 50_000_000:
+        raise ConfigError(f"The matrix would be {rows:,}×{columns:,}, too large to draw; take a smaller input.")
+    picture = draw_matrix(
+        found.to_dense().numpy(),
+        row_block=rows // layer.output.shape[0],
+        column_block=columns // layer.input.shape[0],
+    )
+    write_whole(path, encode_png(picture))
+    return path
+
+
+def _network(name: str, *, json: bool) -> int:
+    import torch
+
+    from striate.models import create_model, find_entry
+    from striate.probe import compare_layers
+
+    entry = find_entry(name.split(".", 1)[0])
+    with torch.device("meta"):  # shapes need no numbers
+        module = create_model(entry.name)
+    table = compare_layers(module, entry.input_size, name=entry.name)
+    if json:
+        print_json(table.to_dict())
+        return Exit.OK
+    print_result(table.to_text())
+    print_next(command("striate", "inspect", entry.name))
+    return Exit.OK
