@@ -326,6 +326,22 @@ def test_refusals_say_which_layer_and_why(
         measure(parse_layers(text), shape)
 
 
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (["conv f=3 n=8"], r"layers must hold layers, got 'conv f=3 n=8'; parse_layers"),
+        ("relu", r"layers must hold layers, got 'r'"),
+        (
+            Activation(function="relu"),
+            r"layers must be a sequence of layers, got Activation.*put a single layer in brackets",
+        ),
+    ],
+)
+def test_refuses_what_is_no_layer(layers: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        measure(layers, (3, 4, 4))
+
+
 def test_refuses_values_of_no_bytes() -> None:
     with pytest.raises(ConfigError, match="bytes_per_value must be at least 1, got 0"):
         measure([Activation(function="relu")], (1, 1), bytes_per_value=0)

@@ -192,6 +192,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("add(relu | ", ConfigError, r"Brackets must match"),
         ("relu)", ConfigError, r"Brackets must match"),
         ("add(relu | ) relu", ConfigError, r"Branches must end with their bracket"),
+        ("add(" * 40 + "relu | )" * 40, ConfigError, r"Branches may lie at most 32 deep"),
         ("multiply(relu | )", UnknownNameError, r"No branches named 'multiply'"),
     ],
 )

@@ -1,5 +1,7 @@
 """What else could stand in a convolution's place: the same output, counted by torch; every network of the catalogue."""
 
+import random
+from collections.abc import Callable
 from math import prod
 
 import pytest
@@ -97,7 +99,7 @@ class Shared(nn.Module):
 
 
 def test_a_users_own_module_with_shared_weights() -> None:
-    comparison = compare_layers(Shared(), (4, 9, 9), groups=[2])
+    comparison = compare_layers(Shared(), (4, 9, 9), groups=[2, 2])
     assert [row.address for row in comparison.rows] == ["conv", "conv#2", "Shared"]
     assert [row.cost.parameters for row in comparison.rows] == [404, 0, 288]
     assert [row.text for row in comparison.rows] == ["conv f=5 p=2 n=4"] * 2 + ["conv f=3 n=8 b=no"]
@@ -132,6 +134,34 @@ def test_layers_of_three_see_the_same_and_give_the_same_size(
         x = F.conv2d(x, torch.zeros(4, channels, *f), stride=layer.stride, dilation=layer.dilation)
         channels = 4
     assert tuple(x.shape[1:]) == small.output_shape == row.cost.output_shape
+
+
+def test_every_way_gives_the_same_size_whatever_the_settings(record_property: Callable[[str, object], None]) -> None:
+    draw, counted = random.Random(0), 0
+    while counted < 100:
+        g = draw.choice((1, 1, 2, 3))
+        kernel = (draw.randint(1, 9), draw.randint(1, 9))
+        padding = draw.choice(("same", "valid", (draw.randint(0, 9), draw.randint(0, 9))))
+        net = nn.Conv2d(
+            g * draw.randint(1, 3),
+            g * draw.randint(1, 3),
+            draw.choice((kernel, (5, 5), (7, 7))),
+            stride=1 if padding == "same" else (draw.randint(1, 3), draw.randint(1, 3)),
+            padding=padding,
+            dilation=draw.randint(1, 2),
+            groups=g,
+            device="meta",
+        )
+        shape = (net.in_channels, draw.randint(1, 20), draw.randint(1, 20))
+        try:
+            out = net(torch.empty(1, *shape, device="meta"))
+        except RuntimeError:  # the window does not fit
+            continue
+        row = compare_layers(net, shape, groups=(2, 3)).rows[0]
+        assert {way.output_shape for way in row.comparison.rows} == {tuple(out.shape[1:])}, (net, shape)
+        assert row.cost.macs == summary(nn.Sequential(net), shape).macs
+        counted += 1
+    record_property("counted", ("random convolutions with their alternatives", counted))
 
 
 def test_the_stem_of_vgg_would_cost_more_and_a_depthwise_window_is_split_too() -> None:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from striate.arithmetic import write_layer
-from striate.errors import ShapeError
+from striate.errors import ConfigError, ShapeError
 from striate.probe.convolution_calls import convolution_calls
 
 
@@ -61,6 +61,31 @@ class Values(nn.Module):
 def test_a_pass_that_starts_again_is_noted_once() -> None:
     calls, _ = convolution_calls(Values(), (1, 5, 5))
     assert [call.address for call in calls] == ["conv"]
+
+
+class Fallback(nn.Module):
+    """Tries one layer, and another where that fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(5, 2, 1), nn.Conv2d(3, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        try:
+            return self.first(x)
+        except RuntimeError:
+            return self.second(x)
+
+
+def test_a_call_that_fails_is_none() -> None:
+    calls, _ = convolution_calls(Fallback(), (3, 4, 4))
+    assert [call.address for call in calls] == ["second"]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_refuses_torchscript_with_a_sentence() -> None:
+    with pytest.raises(ConfigError, match="is TorchScript, which cannot be watched"):
+        convolution_calls(torch.jit.script(nn.Sequential(nn.Conv2d(3, 2, 1))), (3, 4, 4))
 
 
 class Half(nn.Module):
