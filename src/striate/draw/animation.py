@@ -16,7 +16,7 @@ __all__ = ["encode_gif"]
 def encode_gif(frames: Iterable[NDArray[np.uint8]], *, duration_ms: int = 500, last_ms: int = 1500) -> bytes:
     """An animation that repeats.
 
-    All frames share a palette of 64 colors, made of the first, the middle and the last of them; only what changes from
+    All frames share a palette of 200 colors, made of the first, the middle and the last of them; only what changes from
     one frame to the next is stored.
 
     Args:
@@ -37,7 +37,7 @@ def encode_gif(frames: Iterable[NDArray[np.uint8]], *, duration_ms: int = 500, l
         if check_image(picture, name=f"frames[{number}]").shape != pictures[0].shape:
             raise ShapeError(f"frames must all have one size; frames[{number}] differs from the first.")
     both = np.concatenate([pictures[0], pictures[len(pictures) // 2], pictures[-1]])
-    palette = Image.fromarray(both).quantize(64, method=Image.Quantize.MEDIANCUT)
+    palette = Image.fromarray(both).quantize(200, method=Image.Quantize.MEDIANCUT)
     images = [Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     buffer = io.BytesIO()
     images[0].save(

@@ -65,7 +65,7 @@ class _Board:
 
 
 def trace_frames(
-    trace: ConvolutionTrace | PoolingTrace, *, max_frames: int = 120, cell_px: int = 40, theme: str = "light"
+    trace: ConvolutionTrace | PoolingTrace, *, max_frames: int = 120, cell_px: int = 32, theme: str = "light"
 ) -> Iterator[NDArray[np.uint8]]:
     """One picture for each place of the window, all of one size.
 
@@ -110,7 +110,7 @@ class _Scene:
         rows, columns = trace.padded.shape[1:]
         is_convolution = isinstance(trace, ConvolutionTrace)
         read = min(trace.weight.shape[1], 3) if isinstance(trace, ConvolutionTrace) else 1
-        kernel = trace.weight.shape[-2:] if isinstance(trace, ConvolutionTrace) else trace.kernel_size
+        tall, wide = trace.weight.shape[-2:] if isinstance(trace, ConvolutionTrace) else trace.kernel_size
         top, left = _GAP + 26, _GAP
         self.inputs = []
         for channel in range(read):
@@ -121,11 +121,10 @@ class _Scene:
         self.kernels: list[_Board] = []
         self.products: list[_Board] = []
         if is_convolution:
-            wide = round(cell * 1.25)
             for board in self.inputs:
-                self.kernels.append(_Board("filter", left, board.top, cell, kernel[0], kernel[1]))
-                at = left + kernel[1] * cell + 2 * _GAP
-                self.products.append(_Board("products", at, board.top, wide, kernel[0], kernel[1]))
+                self.kernels.append(_Board("filter", left, board.top, cell, tall, wide))
+                at = self.kernels[-1].right + 2 * _GAP
+                self.products.append(_Board("products", at, board.top, round(cell * 1.25), tall, wide))
             left = self.products[0].right + 2 * _GAP
         out_rows, out_columns = trace.output.shape[1:]
         self.output = _Board("output", left, top, round(cell * 1.15), out_rows, out_columns)

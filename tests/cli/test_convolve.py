@@ -1,0 +1,123 @@
+"""`striate convolve` on the command line."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+
+def test_sizes_cost_and_field(run_cli: Callable[..., Any]) -> None:
+    result = run_cli("convolve", "3x224x224", "conv f=7 s=2 p=3 n=64", "relu", "maxpool f=3 s=2 p=1")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert lines[0] == "3×224×224 → 64×56×56"
+    conv = next(line for line in lines if line.startswith("conv f=7"))
+    assert "118,013,952" in conv
+    assert "  o = ⌊(i + 2p − f)/s⌋ + 1 = ⌊(224 + 2·3 − 7)/2⌋ + 1 = 112  (rows and columns)" in lines
+    assert lines[-1].startswith("Next    striate convolve 3x224x224 ")
+
+
+def test_json_has_everything(run_cli: Callable[..., Any]) -> None:
+    document = run_cli("convolve", "2x6x6", "conv f=3 n=2", "--compare", "--trace", "--json").json
+    assert document["parameters"] == 38
+    assert document["rows"][0]["sizes"][0]["symbols"] == "i − f + 1"
+    assert document["rows"][0]["field"]["start"] == [0, 0]
+    assert document["comparisons"][0]["rows"][0]["name"] == "standard"
+    assert len(document["trace"]["layers"][0]["output"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["224", "conv f=7 s=2 p=? o=112"], "p = 3 on each side (a total of 6), or a total of 5 (3 and 2)."),
+        (["i=224", "f=7", "s=2", "p=?", "o=112"], "p = 3 on each side (a total of 6), or a total of 5 (3 and 2)."),
+        (["i=?", "f=7", "s=2", "p=3", "o=112"], "i = 223 or 224."),
+        (["224", "conv f=11 p=2 s=?", "--output", "55"], "s = 4."),
+        (["7", "conv f=?", "o=5"], "f = 3."),
+        (["224", "maxpool f=? s=2", "o=112"], "f = 1 or 2."),
+    ],
+)
+def test_questions(words: list[str], answer: str, run_cli: Callable[..., Any]) -> None:
+    result = run_cli("convolve", *words)
+    assert result.out.splitlines()[0] == answer
+    assert "Next    striate convolve" in result.out
+
+
+def test_the_next_command_of_a_question_gives_the_size_that_was_asked_for(run_cli: Callable[..., Any]) -> None:
+    import shlex
+
+    result = run_cli("convolve", "224", "conv f=4 p=?", "--output", "224")
+    again = run_cli(*shlex.split(result.out.splitlines()[-1].removeprefix("Next    striate ")))
+    assert again.code == 2  # the number of filters is still missing, and is asked for by name
+    assert "n" in again.err
+
+
+def test_traces_as_text_page_animation_and_matrix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("convolve", "5", "conv f=3 n=1", "--kernel", "1 0 -1; 1 0 -1; 1 0 -1")
+    text = run_cli(*words, "--trace", "--limit", "4").out
+    assert "  4. 8·1 + 6·0 + 5·(−1)" in text
+    assert "more steps" in text
+    result = run_cli(*words, "--html", "a.html", "--gif", "a.gif", "--matrix", "a.png")
+    assert result.code == 0
+    assert [line.split()[0] for line in result.out.splitlines()[-4:]] == ["Page", "GIF", "Matrix", "Next"]
+    assert "<!DOCTYPE html>" in Path("a.html").read_text(encoding="utf-8")
+    assert Image.open("a.gif").n_frames == 9
+    assert Image.open("a.png").size == (25 * 16, 9 * 16)
+
+
+def test_every_convolution_of_a_network(run_cli: Callable[..., Any]) -> None:
+    document = run_cli("convolve", "--network", "squeezenet1_1", "--json").json
+    assert len(document["rows"]) == 26
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "Give INPUT and layers, such as"),
+        (["224"], "Give at least one layer after INPUT"),
+        (["cat", "relu"], "INPUT must be a size such as 224, 224x320 or 3x224x224 (channels first), got 'cat'."),
+        (["3", "conv f=5 n=1"], "a kernel of 5 does not fit into 3"),
+        (["8", "conv f=3 s=0 n=1"], "at least 1, got 0"),
+        (["8", "conv f=3 s=-2 n=1"], "s"),
+        (["8", "covn f=3 n=1"], "conv"),
+        (["3x8x8", "conv f=3 n=4 g=2"], "2"),
+        (["8", "conv f=3"], "n"),
+        (["f=3", "s=2"], "Symbols need i (the input size)"),
+        (["i=8", "s=2"], "Symbols need f (the filter size)"),
+        (["8", "conv f=3 p=?"], "A question needs the output size: add o=112 or --output 112."),
+        (["8", "conv f=3 p=?", "relu", "o=4"], "A question is about one layer, got 2."),
+        (["8", "conv f=? p=?", "o=4"], "One thing can be asked for"),
+        (["8", "conv f=3 p=?", "o=4"], "No padding gives 4 from 8"),
+        (["8", "conv f=3 n=1", "--limit", "0"], "--limit must be at least 1, got 0."),
+        (["8", "conv f=3 n=1", "--trace", "--kernel", "1 2; 3"], "row 1 has 2 numbers, row 2 has 1."),
+        (["900", "conv f=3 n=1", "--trace"], "at most 200,000 are kept"),
+        (["8", "relu", "--gif", "x.gif"], "--gif needs a layer with a window"),
+        (["8", "relu", "--matrix", "x.png"], "--matrix needs a convolution"),
+        (["--network", "resnet51"], "No network named 'resnet51'."),
+        (["8", "conv f=3 n=1", "--trace", "--photo", "none.png"], "none.png: no such file."),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run_cli("convolve", *words)
+    assert result.code == 2
+    assert message in result.err
+    assert result.err.startswith("Error: ")
+    assert "Traceback" not in result.err
+
+
+def test_sizes_need_no_torch() -> None:
+    program = (
+        "import sys; from striate.cli import main; code = main(['convolve', '8', 'conv f=3 n=1']);"
+        "sys.exit(code or ('torch' in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
