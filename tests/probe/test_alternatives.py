@@ -136,6 +136,7 @@ def test_layers_of_three_see_the_same_and_give_the_same_size(
     assert tuple(x.shape[1:]) == small.output_shape == row.cost.output_shape
 
 
+@pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel lengths")
 def test_every_way_gives_the_same_size_whatever_the_settings(record_property: Callable[[str, object], None]) -> None:
     draw, counted = random.Random(0), 0
     while counted < 100:
