@@ -155,10 +155,10 @@ class _Scene:
                 self._sign(pen, (self.inputs[0].right + board.left) / 2, (board.top + board.bottom) / 2, "⋆")
             for board, products in zip(self.products, window.products, strict=False):
                 self._map(pen, board, products, _peak(products))
-        shown = np.full(trace.output.shape[1:], np.nan)
-        done = row * shown.shape[1] + column + 1
-        shown.ravel()[:done] = trace.output[filter].ravel()[:done]
-        self._map(pen, self.output, shown, self.scales["out"])
+        written = trace.output[filter].copy()
+        written[row, column + 1 :] = np.nan
+        written[row + 1 :] = np.nan
+        self._map(pen, self.output, written, self.scales["out"])
         pen.rectangle(self.output.box(row, column), outline=self.colors["accent"], width=3)
         last = (self.products or self.inputs)[0]
         self._sign(pen, (last.right + self.output.left) / 2, (last.top + last.bottom) / 2, "→")
