@@ -92,12 +92,12 @@ class Measurement:
 
     def to_text(self) -> str:
         """A plain table, one line a layer, the totals below; paths of branches are numbered."""
-        lines: list[tuple[str, ...]] = [("layer", "output", "parameters", "MACs", "bytes", "field", "stride")]
+        lines: list[tuple[str, ...]] = [("layer", "output", "parameters", "MACs", "bytes", "field", "stride", "start")]
         before: tuple[int, ...] = ()
         for row in self.rows:
             lines.append(_cells(row, begins=row.depth > 0 and row.path != before[: row.depth]))
             before = row.path
-        lines.append(("total", "", f"{self.parameters:,}", f"{self.macs:,}", f"{self.activation_bytes:,}", "", ""))
+        lines.append(("total", "", f"{self.parameters:,}", f"{self.macs:,}", f"{self.activation_bytes:,}", *("",) * 3))
         return f"{text_table(lines, left=2)}\nAt most {self.peak_bytes:,} bytes of activations at once."
 
     def __str__(self) -> str:
@@ -278,6 +278,7 @@ def _cells(row: LayerMeasure, *, begins: bool) -> tuple[str, ...]:
         f"{row.activation_bytes:,}" if row.activation_bytes else "",
         "" if field is None else ("whole" if field.whole else _shape(field.size)),
         "" if field is None or not any(field.stride) else f"{float(field.stride[0]):g}",
+        "" if field is None or not any(field.stride) else f"{float(field.start[0]):g}".replace("-", "−"),
     )
 
 
