@@ -2,7 +2,7 @@
 
     python benchmarks/ops.py [--rounds 40]
 
-Sizes are those of one picture in the middle of a ResNet; answers are compared in the same run. 1.00 is torch's own time.
+Sizes are those of one picture in the middle of a ResNet; answers are compared in the same run; 1.00 is torch's time.
 """
 
 import argparse
