@@ -80,7 +80,7 @@ def test_formulas_are_as_simple_as_the_case() -> None:
     assert conv_output_size(7, 3).symbols == "i − f + 1"
     assert conv_output_size(7, 3, padding=1).symbols == "i + 2p − f + 1"
     assert conv_output_size(8, 3, stride=2, padding=(0, 1)).symbols == "⌊(i + p₁ + p₂ − f)/s⌋ + 1"
-    assert conv_output_size(8, 3, dilation=2).symbols == "i − d(f − 1) − 1 + 1"
+    assert conv_output_size(8, 3, dilation=2).symbols == "i − d(f − 1)"
     assert pool_output_size(7, 2, ceil_mode=True).symbols == "⌈(i − f)/s⌉ + 1"
     assert conv_transpose_output_size(7, 2, stride=2).symbols == "(i − 1)s + f"
 

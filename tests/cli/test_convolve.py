@@ -72,6 +72,15 @@ def test_traces_as_text_page_animation_and_matrix(
     assert Image.open("a.png").size == (25 * 16, 9 * 16)
 
 
+@pytest.mark.parametrize(
+    ("layer", "flag"),
+    [("conv f=3 n=1", "--trace"), ("deconv f=4 s=2 n=1", "--json"), ("add(conv f=1 n=1 | )", "--json")],
+)
+def test_the_next_command_works(layer: str, flag: str, run_cli: Callable[..., Any]) -> None:
+    assert run_cli("convolve", "8", layer).out.splitlines()[-1].endswith(f" {flag}")
+    assert run_cli("convolve", "8", layer, flag).code == 0
+
+
 def test_every_convolution_of_a_network(run_cli: Callable[..., Any]) -> None:
     document = run_cli("convolve", "--network", "squeezenet1_1", "--json").json
     assert len(document["rows"]) == 26
@@ -98,6 +107,12 @@ def test_every_convolution_of_a_network(run_cli: Callable[..., Any]) -> None:
         (["8", "conv f=3 n=1", "--limit", "0"], "--limit must be at least 1, got 0."),
         (["8", "conv f=3 n=1", "--trace", "--kernel", "1 2; 3"], "row 1 has 2 numbers, row 2 has 1."),
         (["900", "conv f=3 n=1", "--trace"], "at most 200,000 are kept"),
+        (["8", "conv f=3 n=1", "--trace", "--seed", "-1"], "seed must be at least 0, got -1."),
+        (["8", "conv f=3 n=99999999999", "--trace"], "would hold 899,999,999,991 numbers, and at most 200,000"),
+        (["8", "conv f=3 n=1", "--html", "."], "--html must be a file to write, got the folder '.'."),
+        (["8", "conv f=3 n=1", "--gif", "no/x.gif"], "--gif: there is no folder 'no'; make it first."),
+        (["8", "conv f=3 p=?", "o=" + "9" * 5000], "o must be a whole number of at least 1, got '999"),
+        (["9" * 5000, "conv f=3 n=1"], "INPUT must be a size such as"),
         (["8", "relu", "--gif", "x.gif"], "--gif needs a layer with a window"),
         (["8", "relu", "--matrix", "x.png"], "--matrix needs a convolution"),
         (["--network", "resnet51"], "No network named 'resnet51'."),

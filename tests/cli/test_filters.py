@@ -56,6 +56,7 @@ def test_the_list_names_every_filter(run_cli: Callable[..., Any]) -> None:
         (["cat.png", "--kernel", "a b"], "kernel must hold finite numbers, got 'a'."),
         (["cat.png", "--filter", "sobl"], "No filter named 'sobl'. Nearest: 'sobel'"),
         (["cat.png", "--filter", "box:size=-3"], "size must be a whole number from 1 to 999, got -3."),
+        (["cat.png", "--device", "tpu"], "device 'tpu' cannot be used here"),
         (["none.png"], "none.png: no such file."),
         (["cat.png", "--max-side", "0"], "'--max-side' must be greater than or equal to 1, got 0."),
     ],

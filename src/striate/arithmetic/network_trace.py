@@ -14,6 +14,7 @@ from striate.arithmetic.convolution_trace import ConvolutionTrace, trace_convolu
 from striate.arithmetic.layer import Activation, Convolution, Flatten, GlobalPooling, Layer, Linear, Pooling
 from striate.arithmetic.layer_traces import ElementTrace, FlattenTrace, LinearTrace
 from striate.arithmetic.notation import write_layer
+from striate.arithmetic.numbers import whole
 from striate.arithmetic.pooling_trace import PoolingTrace, trace_pooling
 from striate.arithmetic.trace_document import AXES, layer_document, lists
 from striate.arithmetic.trace_words import say_number
@@ -137,7 +138,7 @@ def trace_network(
     unknown = set(given) - {str(at) for at, layer in enumerate(layers) if isinstance(layer, Convolution | Linear)}
     if unknown:
         raise ConfigError(f"parameters are for convolutions and fully connected layers, got some for '{min(unknown)}'.")
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(whole("seed", seed, at_least=0))
     start = numbers_of("input", input)
     start = start[None] if start.ndim == 2 else start
     traces: list[LayerTrace] = []
@@ -175,6 +176,7 @@ def _run(
             groups = x.shape[0] if layer.groups is None else layer.groups
             filters = x.shape[0] if layer.out_channels is None else layer.out_channels
             kernel = layer.kernel_size if isinstance(layer.kernel_size, tuple) else (layer.kernel_size,) * 2
+            check_amount(filters * max(x.shape[0] // groups, 1) * kernel[0] * kernel[1], name)  # before they are drawn
             drawn = generator.integers(-2, 3, (filters, max(x.shape[0] // groups, 1), *kernel))
             weight, bias = parameters or (drawn, generator.integers(-1, 2, filters) if layer.bias else None)
             return trace_convolution(
@@ -220,6 +222,7 @@ def _linear(
 ) -> LinearTrace:
     if x.ndim != 1:
         raise ShapeError(f"{name} takes numbers in a row, but gets a map {_times(x.shape)}; put 'flatten' before it.")
+    check_amount(x.size * (layer.out_features + 1), name)  # before they are drawn
     drawn = generator.integers(-2, 3, (layer.out_features, x.size))
     given = parameters or (drawn, generator.integers(-1, 2, layer.out_features) if layer.bias else None)
     weight = numbers_of("weight", given[0])
@@ -229,7 +232,6 @@ def _linear(
             f"{name} needs a weight {layer.out_features}×{x.size} and a bias {layer.out_features}, "
             f"got {_times(weight.shape)} and {_times(bias.shape)}."
         )
-    check_amount(x.size + weight.size, name)
     size = (shape[0], shape[1], shape[2]) if len(shape) == 3 and np.prod(shape) == x.size else (x.size, 1, 1)
     return LinearTrace(name, x, weight, bias, weight @ x + bias, size)
 

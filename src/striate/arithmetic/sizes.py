@@ -194,7 +194,10 @@ def _window(
         symbols, numbers = f"{left}({symbols})/s{right}", f"{left}({numbers})/{s}{right}"
     # Where the division was rounded up and the last window dropped, the formula alone would be one too large.
     dropped = ceil_mode and -(-room // s) + 1 > o
-    symbols, numbers = (symbols, numbers) if dropped else (f"{symbols} + 1", f"{numbers} + 1")
+    if s == 1 and d > 1 and not dropped:  # - 1 + 1 says nothing
+        symbols, numbers = symbols.removesuffix(" − 1"), numbers.removesuffix(" − 1")
+    elif not dropped:
+        symbols, numbers = f"{symbols} + 1", f"{numbers} + 1"
     end = (o - 1) * s + span
     return OutputSize(
         o, symbols, f"{numbers} = {o}", i, f, s, d, pads, unread=max(padded - end, 0), overhang=max(end - padded, 0)

@@ -53,6 +53,8 @@ def convolve(
     """
     if limit < 1:
         raise ConfigError(f"--limit must be at least 1, got {limit}.")
+    for flag, path in (("--html", html), ("--gif", gif), ("--matrix", matrix)):
+        _check_file(flag, path)
     if network is not None:
         return _network(network, json=json)
     given, layer_words, wanted = _read_words(list(words), output)
@@ -92,8 +94,26 @@ def convolve(
     if json:
         print_json(document)
     elif not trace:
-        print_next(command("striate", "convolve", *words, "--trace"))
+        print_next(command("striate", "convolve", *words, _next_flag(input_shape, layers)))
     return Exit.OK
+
+
+def _next_flag(input_shape: tuple[int, int, int], layers: "tuple[Layer, ...]") -> str:
+    """What most people want next, and what works: every step of a small input, else what else would do."""
+    from striate.arithmetic import Branches, Convolution
+
+    followed = all(not isinstance(one, Branches) and not getattr(one, "transposed", False) for one in layers)
+    small = input_shape[0] * input_shape[1] * input_shape[2] <= 1024
+    compared = any(isinstance(one, Convolution) and not one.transposed for one in layers)
+    return "--trace" if followed and small else "--compare" if compared else "--json"
+
+
+def _check_file(flag: str, path: Path | None) -> None:
+    """Refuse a path that no file can have, before any work is done."""
+    if path is not None and (path.is_dir() or not path.name):
+        raise ConfigError(f"{flag} must be a file to write, got the folder '{path}'.")
+    if path is not None and not path.parent.is_dir():
+        raise ConfigError(f"{flag}: there is no folder '{path.parent}'; make it first.")
 
 
 def _read_words(words: list[str], output: int | None) -> tuple[str, list[str], int | None]:
@@ -138,7 +158,7 @@ def _pair(word: str) -> tuple[str, str]:
 
 
 def _whole(name: str, text: str) -> int:
-    if not re.fullmatch(r"\d+", text) or int(text) < 1:
+    if not re.fullmatch(r"\d{1,99}", text) or int(text) < 1:
         raise ConfigError(f"{name} must be a whole number of at least 1, got '{text}'.")
     return int(text)
 

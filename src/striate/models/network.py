@@ -13,6 +13,7 @@ from striate.data import Labels, Preprocessing
 from striate.data.images import Images
 from striate.errors import ConfigError, WeightsError
 from striate.models.answer import Answer
+from striate.models.device import pick_device
 from striate.probe import Summary, capture, summary
 from striate.weights import WeightRecord
 
@@ -56,14 +57,7 @@ class Network:
         Raises:
             ConfigError: This machine, or this build of torch, has no such device.
         """
-        wanted = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        if str(wanted).startswith("meta"):
-            raise ConfigError("device 'meta' holds shapes without numbers, so nothing can be answered. Use 'auto'.")
-        try:
-            self.module.to(device=wanted).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigError(f"device '{device}' cannot be used here: {reason}. Use 'auto' or 'cpu'.") from error
+        self.module.to(device=pick_device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
 
     def preprocess(self, images: Images) -> Tensor:

@@ -24,6 +24,8 @@ from striate.arithmetic import (
     small_filter_alternatives,
     trace_network,
 )
+from striate.arithmetic.numbers import whole
+from striate.arithmetic.window import check_amount
 from striate.errors import ConfigError, ShapeError
 
 __all__ = ["Sizes", "compare_convolutions", "parse_input", "read_layers", "say_sizes", "trace_layers"]
@@ -51,7 +53,7 @@ def parse_input(text: str) -> tuple[int, int, int]:
     >>> parse_input("224"), parse_input("3x224x320")
     ((1, 224, 224), (3, 224, 320))
     """
-    found = re.fullmatch(r"(?:(\d+)[x×])?(?:(\d+)[x×])?(\d+)", text.strip().lower())
+    found = re.fullmatch(r"(?:(\d{1,99})[x×])?(?:(\d{1,99})[x×])?(\d{1,99})", text.strip().lower())
     sizes = [int(number) for number in found.groups() if number is not None] if found else []
     if not sizes or min(sizes) < 1:
         raise ConfigError(f"INPUT must be a size such as 224, 224x320 or 3x224x224 (channels first), got '{text}'.")
@@ -149,13 +151,15 @@ def trace_layers(
     Raises:
         StriateError: As `trace_network`; a photo that cannot be read, or a kernel that does not fit.
     """
+    channels, height, width = input_shape
     if photo is not None:
         values = _photo(photo, input_shape)
     else:
-        values = np.random.default_rng(seed).integers(0, 10, input_shape).astype(np.float64)
+        check_amount(channels * height * width, "the input")
+        values = np.random.default_rng(whole("seed", seed, at_least=0)).integers(0, 10, input_shape).astype(np.float64)
     parameters: dict[str, Any] = {}
     if kernel is not None:
-        parameters = _given_kernel(kernel, layers, input_shape[0])
+        parameters = _given_kernel(kernel, layers, channels)
     return trace_network(values, layers, parameters=parameters, seed=seed)
 
 

@@ -21,6 +21,7 @@ from striate.draw.scalebar import format_tick
 from striate.draw.sheet import Tile
 from striate.errors import DataError
 from striate.insight.explanation import write_whole
+from striate.models.device import pick_device
 from striate.ops import Filter, filter_image, find_filter, list_filters, parse_kernel
 from striate.recipes.events import Done, Event, Plan, Progress
 
@@ -121,12 +122,11 @@ def run(config: FiltersConfig) -> Iterator[Event]:
         DataError: The photo cannot be read, or the folder cannot be written.
         StriateError: A filter that is none.
     """
-    filters = chosen_filters(config)
+    filters, device = chosen_filters(config), pick_device(config.device)
     photo = _shrunk(read_image(config.photo, max_megapixels=config.max_megapixels), config.max_side)
     height, width = photo.shape[:2]
     count = f"{len(filters)} filter{'s' if len(filters) > 1 else ''}"
     yield Plan(f"Filter {printable(config.photo.name)} ({width}×{height}): {count}, border '{config.border}'.")
-    device = "cuda" if config.device == "auto" and torch.cuda.is_available() else config.device.replace("auto", "cpu")
     picture = torch.from_numpy(photo.copy()).to(device).permute(2, 0, 1)[None].float() / 255.0
     results = []
     for number, chosen in enumerate(filters):
