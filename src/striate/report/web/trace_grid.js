@@ -18,10 +18,16 @@ function say(value) {
 
 /** The side of a cell that lets `columns` of them fit. @param {number} columns @param {number} longest */
 function cellSide(columns, longest) {
-  const room = Math.min(560, Math.max(document.documentElement.clientWidth - 48, 200));
+  const room = Math.min(columns > 12 ? 420 : 560, Math.max(document.documentElement.clientWidth - 48, 200));
   const wide = Math.max(30, 10 + 7.4 * longest);
   const side = Math.min(wide, room / columns);
   return side < 22 ? Math.max(Math.floor(side), 6) : side;
+}
+
+/** The side of a cell that suits all maps of a board. @param {(number | null)[][][]} maps */
+function commonSide(maps) {
+  const longest = Math.max(...maps.flat(2).filter((v) => v !== null).map((v) => say(v).length), 1);
+  return cellSide(maps[0][0].length, longest);
 }
 
 /**
@@ -54,7 +60,7 @@ function grid(rows, { scale, isPad = () => false, label, onPick, side }) {
       tones.push(tone);
       svg.append(tone);
       if (shown) {
-        const figure = draw("text", { x: (x + 0.5) * cell, y: (y + 0.5) * cell, class: `figure${longest > 4 ? " small" : ""}${pad ? " pad" : ""}` });
+        const figure = draw("text", { x: (x + 0.5) * cell, y: (y + 0.5) * cell, class: `figure${longest * 7.4 > cell - 4 ? " small" : ""}${pad ? " pad" : ""}` });
         figure.textContent = say(value);
         figures.push(figure);
         svg.append(figure);

@@ -40,11 +40,11 @@ function convolutionView(layer, go, stage) {
   function rebuild(chosen) {
     filter = chosen;
     const first = Math.floor(filter / perGroup) * channels;
-    const isPad = padding(layer);
-    inputs = layer.padded.slice(first, first + channels).map((map, c) => grid(map, { scale, isPad, label: `input channel ${first + c} with its padding` }));
-    kernels = layer.weight[filter].map((map, c) => grid(map, { scale: weights, label: `filter ${filter}, channel ${c}` }));
+    const isPad = padding(layer), side = commonSide(layer.padded), kernelSide = commonSide(layer.weight.flat());
+    inputs = layer.padded.slice(first, first + channels).map((map, c) => grid(map, { scale, isPad, side, label: `input channel ${first + c} with its padding` }));
+    kernels = layer.weight[filter].map((map, c) => grid(map, { scale: weights, side: kernelSide, label: `filter ${filter}, channel ${c}` }));
     products = layer.weight[filter].map((map, c) => grid(map.map((row) => row.map(() => 0)), { label: `products of channel ${c}`, side: kernels[0].cell + 14 }));
-    output = grid(layer.output[filter], { scale: outputs, label: `output of filter ${filter}`, onPick: (y, x) => go(filter * per + y * size[2] + x) });
+    output = grid(layer.output[filter], { scale: outputs, side: commonSide(layer.output), label: `output of filter ${filter}`, onPick: (y, x) => go(filter * per + y * size[2] + x) });
     const [[top, bottom], [left, right]] = layer.padding;
     const pads = top + bottom + left + right ? ` · padding ${top === bottom && left === right && top === left ? top : `${top}, ${bottom}, ${left}, ${right}`}, dashed` : "";
     const group = layer.groups > 1 ? ` · channels ${first} to ${first + channels - 1} of ${layer.padded.length}` : "";
@@ -139,8 +139,8 @@ function poolingView(layer, go, stage) {
       const { map, y, x } = locate(layer, place);
       if (map !== channel) {
         channel = map;
-        input = grid(layer.padded[map], { scale, isPad: padding(layer), label: `input channel ${map}` });
-        output = grid(layer.output[map], { scale, label: `output channel ${map}`, onPick: (r, s) => go(map * per + r * size[2] + s) });
+        input = grid(layer.padded[map], { scale, isPad: padding(layer), side: commonSide(layer.padded), label: `input channel ${map}` });
+        output = grid(layer.output[map], { scale, side: commonSide(layer.output), label: `output channel ${map}`, onPick: (r, s) => go(map * per + r * size[2] + s) });
         stage.replaceChildren(board("Input", `${times(layer.input)}, channel ${map}`, [input.svg]), operator(`${word} →`), board("Output", `${times(layer.output)}, channel ${map}`, [output.svg]));
       }
       const places = under(layer, y, x, layer.kernel_size);
@@ -168,8 +168,9 @@ function elementView(layer, go, stage) {
   const isFlatten = layer.kind === "flatten", answers = isFlatten || flat ? [wrapped(layer.output).rows] : layer.output;
   const out = answers[0][0].length, scale = peak(layer.input);
   const total = layer.input.flat(Infinity).length;
-  const inputs = maps.map((map, c) => grid(map, { scale, label: `input ${c}`, onPick: (y, x) => go(c * per + y * columns + x) }));
-  const outputs = answers.map((map, c) => grid(map, { scale: peak(layer.output), label: `output ${c}`, onPick: (y, x) => go(Math.min(isFlatten ? y * out + x : c * per + y * columns + x, total - 1)) }));
+  const side = commonSide(maps), outSide = commonSide(answers);
+  const inputs = maps.map((map, c) => grid(map, { scale, side, label: `input ${c}`, onPick: (y, x) => go(c * per + y * columns + x) }));
+  const outputs = answers.map((map, c) => grid(map, { scale: peak(layer.output), side: outSide, label: `output ${c}`, onPick: (y, x) => go(Math.min(isFlatten ? y * out + x : c * per + y * columns + x, total - 1)) }));
   stage.replaceChildren(
     board("Input", times(layer.input), inputs.map((g) => g.svg)),
     operator(isFlatten ? "→" : `${layer.function} →`),
@@ -202,8 +203,10 @@ function fullView(layer, go, stage, probabilities) {
   const fold = (values) => Array.from({ length: shape[0] }, (_, c) => Array.from({ length: shape[1] }, (_, y) => values.slice(c * per + y * shape[2], c * per + (y + 1) * shape[2])));
   const maps = asMaps ? fold(layer.input) : [wrapped(layer.input).rows];
   const scale = peak(layer.input), weights = peak(layer.weight);
-  const inputs = maps.map((map, c) => grid(map, { scale, label: `input ${c}` }));
-  const answers = grid(layer.output.map((v) => [v]), { label: "output", onPick: (y) => go(y) });
+  const side = commonSide(maps);
+  const inputs = maps.map((map, c) => grid(map, { scale, side, label: `input ${c}` }));
+  const wide = outputs > 16 ? 16 : 1;  // few outputs in a column, many in lines
+  const answers = grid(wrapped(layer.output, wide).rows, { label: "output", onPick: (y, x) => go(Math.min(y * wide + x, outputs - 1)) });
   let holder = null;
   stage.replaceChildren(
     board("Input", asMaps ? `${shape.join("×")}, as it was before the flatten` : `${layer.input.length} numbers`, inputs.map((g) => g.svg)),
@@ -232,12 +235,12 @@ function fullView(layer, go, stage, probabilities) {
     step: () => 0,
     filterOf: () => 0,
     show(place) {
-      const row = layer.weight[place], pictures = (asMaps ? fold(row) : [wrapped(row).rows]).map((map, c) => grid(map, { scale: weights, label: `weights ${c}` }));
+      const row = layer.weight[place], pictures = (asMaps ? fold(row) : [wrapped(row).rows]).map((map, c) => grid(map, { scale: weights, side, label: `weights ${c}` }));
       const fresh = board(`Weights of output ${place}`, `${asMaps ? `a filter ${shape.join("×")} over the whole map` : `${row.length} numbers`} · bias ${say(layer.bias[place])}`, pictures.map((g) => g.svg));
       holder.replaceWith(fresh);
       holder = fresh;
       answers.reveal(place + 1);
-      answers.box(place, 0, 1, 1);
+      answers.box(Math.floor(place / wide), place % wide, 1, 1);
       const bias = layer.bias[place] ? ` + ${bracket(layer.bias[place])} (bias)` : "";
       const as = asMaps ? " The same number as a convolution whose filter covers the whole map." : "";
       return [`Output ${place}: `, `${sum(layer.input.map((v, i) => `${bracket(v)}·${bracket(row[i])}`))}${bias} = `, say(layer.output[place]), `.${as}`];
