@@ -63,7 +63,7 @@ def test_what_cannot_be_shown_is_refused() -> None:
         next(trace_frames(trace_convolution(np.zeros((30, 30)), [[1.0]])))
     with pytest.raises(ConfigError, match="theme must be 'light' or 'dark', got 'blue'"):
         next(trace_frames(_trace(), theme="blue"))
-    with pytest.raises(ConfigError, match="max_frames must be at least 1 and cell_px at least 20, got 0 and 32"):
+    with pytest.raises(ConfigError, match="max_frames must be at least 1, got 0"):
         next(trace_frames(_trace(), max_frames=0))
     with pytest.raises(ShapeError, match="at least one picture"):
         encode_gif([])

@@ -47,7 +47,7 @@ def convolve(
         kernel: Trace with this filter in the first convolution: "1 0 -1; 1 0 -1; 1 0 -1".
         seed: Of the numbers that are not given.
         html: Write the trace as a page to step through.
-        gif: Write the trace of the first layer with a window as an animation.
+        gif: Write the trace as an animation, layer after layer.
         matrix: Write the first convolution as a matrix, drawn as PNG.
         json: Print one JSON document instead of the tables.
     """
@@ -215,7 +215,6 @@ def _trace(
 
 
 def _write_trace(traced: "NetworkTrace", *, html: Path | None, gif: Path | None) -> dict[str, Path]:
-    from striate.arithmetic import ConvolutionTrace, PoolingTrace
     from striate.insight.explanation import write_whole
 
     files = {}
@@ -226,12 +225,9 @@ def _write_trace(traced: "NetworkTrace", *, html: Path | None, gif: Path | None)
         write_whole(html, build_trace_page(traced, title=title).encode())
         files["Page"] = html
     if gif is not None:
-        from striate.draw import encode_gif, trace_frames
+        from striate.draw import encode_gif, network_frames
 
-        layer = next((one for one in traced.layers if isinstance(one, ConvolutionTrace | PoolingTrace)), None)
-        if layer is None:
-            raise ConfigError("--gif needs a layer with a window, such as 'conv f=3 n=1' or 'maxpool f=2'.")
-        write_whole(gif, encode_gif(trace_frames(layer)))
+        write_whole(gif, encode_gif(network_frames(traced)))
         files["GIF"] = gif
     return files
 

@@ -10,6 +10,7 @@ from striate.draw.enlarge import enlarge
 from striate.draw.grid import grid
 from striate.draw.kernels import draw_kernels
 from striate.draw.matrix import draw_matrix
+from striate.draw.network_frames import network_frames
 from striate.draw.overlay import overlay
 from striate.draw.scalebar import draw_scalebar
 from striate.draw.sheet import Tile, draw_sheet
@@ -31,6 +32,7 @@ __all__ = [
     "enlarge",
     "grid",
     "limits_of",
+    "network_frames",
     "overlay",
     "trace_frames",
 ]
