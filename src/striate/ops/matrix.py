@@ -20,7 +20,7 @@ from torch import Tensor
 from striate.arithmetic import Padding
 from striate.errors import ConfigError, ShapeError
 from striate.ops.geometry import AxesArgument, PaddingArgument, per_axis, resolve_pads
-from striate.ops.pooling import window_counts
+from striate.ops.pooling_window import window_counts
 
 __all__ = ["LARGEST", "ConvolutionMatrix", "average_pool_matrix", "convolution_matrix"]
 

@@ -13,11 +13,9 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.arithmetic import Padding, pool_output_size
 from striate.errors import ConfigError, ShapeError, nearest
-from striate.ops.borders import pad
-from striate.ops.convolution import cross_correlation
-from striate.ops.geometry import AxesArgument, PaddingArgument, check_maps, per_axis, resolve_pads
+from striate.ops.geometry import AxesArgument, PaddingArgument, check_maps
+from striate.ops.pooling_window import PoolingWindow
 
 __all__ = [
     "average_pool",
@@ -27,7 +25,6 @@ __all__ = [
     "max_pool_with_indices",
     "min_pool",
     "min_pool_with_indices",
-    "window_counts",
 ]
 
 _MAX: dict[int, Any] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
@@ -207,8 +204,9 @@ def average_pool(
     >>> average_pool(torch.tensor([[[1.0, 3.0, 2.0, 4.0]]]), 2).tolist()
     [[[2.0, 3.0]]]
     """
-    window = _Window(input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name="average_pool")
-    check_maps(input, window.axes, name="average_pool", floating=True)
+    window = _window(
+        input, kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode, name="average_pool"
+    )
     fits = all(d == 1 and f <= i for d, f, i in zip(window.dilation, window.kernel, window.size, strict=True))
     if window.native and fits:  # torch's has no dilation, and in 3-D it wants the bare map to hold the window
         sides = tuple(p.before for p in window.pads)
@@ -256,8 +254,9 @@ def lp_pool(
         raise ConfigError(
             f"p must be a finite number above 0, got {p}; for the limit of large p use max_pool(x.abs())."
         )
-    window = _Window(input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name="lp_pool")
-    check_maps(input, window.axes, name="lp_pool", floating=True)
+    window = _window(
+        input, kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode, name="lp_pool"
+    )
     return _root(window.sums(input.abs().pow(p)), p)
 
 
@@ -299,120 +298,23 @@ def global_pool(
     raise ConfigError(f"kind has no choice {kind!r}. {nearest(kind, ('max', 'min', 'average', 'lp'))}")
 
 
-def window_counts(
-    input_size: tuple[int, ...],
-    output_size: tuple[int, ...],
+def _window(
+    input: Tensor,
+    kernel_size: AxesArgument,
     *,
-    kernel_size: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[Padding, ...],
-    dilation: tuple[int, ...],
-    count_padding: bool,
-) -> Float[Tensor, "*out"]:
-    """How many places each window of an average counts: those in the map, and those of the padding if they are numbers.
-
-    Args:
-        input_size: Places of the map, an axis.
-        output_size: Windows, an axis.
-        kernel_size: Places of the window, an axis.
-        stride: Step of the window, an axis.
-        padding: Places around the map, an axis.
-        dilation: Distance between the places that the window reads, an axis.
-        count_padding: Whether those of the padding count.
-
-    >>> none = (Padding(0, 0),)
-    >>> window_counts((3,), (2,), kernel_size=(2,), stride=(2,), padding=none, dilation=(1,), count_padding=True)
-    tensor([2., 1.], dtype=torch.float64)
-    """
-    counts = torch.ones((), dtype=torch.float64)
-    for i, o, f, s, p, d in zip(input_size, output_size, kernel_size, stride, padding, dilation, strict=True):
-        place = (torch.arange(o) * s - p.before)[:, None] + torch.arange(f) * d
-        low, high = (-p.before, i + p.after) if count_padding else (0, i)
-        counts = counts[..., None] * ((place >= low) & (place < high)).sum(1)
-    return counts
-
-
-class _Window:
-    """The settings of one pooling, resolved for one input."""
-
-    def __init__(
-        self,
-        input: Tensor,
-        kernel_size: AxesArgument,
-        stride: AxesArgument | None,
-        padding: PaddingArgument,
-        dilation: AxesArgument,
-        *,
-        ceil_mode: bool,
-        name: str,
-    ) -> None:
-        self.axes = input.dim() - 2
-        if self.axes not in _MAX:
-            raise ShapeError(f"{name} takes an input 'n c' with one to three axes of space, got {tuple(input.shape)}.")
-        check_maps(input, self.axes, name=name, floating=False)
-        self.kernel = per_axis("kernel_size", kernel_size, self.axes)
-        self.stride = self.kernel if stride is None else per_axis("stride", stride, self.axes)
-        self.dilation = per_axis("dilation", dilation, self.axes)
-        self.size = tuple(input.shape[2:])
-        self.pads = resolve_pads(
-            padding, input_size=self.size, kernel_size=self.kernel, stride=self.stride, dilation=self.dilation
-        )
-        for p, f, d in zip(self.pads, self.kernel, self.dilation, strict=True):
-            if max(p) > d * (f - 1):
-                raise ConfigError(
-                    f"padding must be less than the window spans, or windows hold nothing but padding; "
-                    f"got {tuple(p)} for a window that spans {d * (f - 1) + 1}."
-                )
-        self.ceil_mode = ceil_mode
-        # torch's own kernels take one padding for both sides, of half the window at most. With a dilation a window may
-        # then hold padding alone, for which they name a place outside of the map.
-        self.native = all(
-            p.before == p.after and 2 * p.before <= f and (d == 1 or not p.before)
-            for p, f, d in zip(self.pads, self.kernel, self.dilation, strict=True)
-        )
-
-    @property
-    def output_size(self) -> tuple[int, ...]:
-        """Windows along each axis."""
-        return tuple(
-            pool_output_size(i, f, stride=s, padding=(p.before, p.after), dilation=d, ceil_mode=self.ceil_mode).size
-            for i, f, s, p, d in zip(self.size, self.kernel, self.stride, self.pads, self.dilation, strict=True)
-        )
-
-    def filled(self, input: Tensor, value: float) -> Tensor:
-        """The map with its padding, and with what the last windows of `ceil_mode` hang over, as places of their own."""
-        sides = []
-        for i, o, f, s, p, d in zip(
-            self.size, self.output_size, self.kernel, self.stride, self.pads, self.dilation, strict=True
-        ):
-            end = (o - 1) * s + d * (f - 1) + 1
-            sides.append((p.before, max(p.after, end - i - p.before)))
-        return pad(input, sides, value=value)
-
-    def sums(self, input: Tensor) -> Tensor:
-        """The sum under each window."""
-        ones = input.new_ones(input.shape[1], 1, *self.kernel)
-        whole = self.filled(input, 0.0)
-        out = cross_correlation(whole, ones, stride=self.stride, dilation=self.dilation, groups=input.shape[1])
-        return self.cut(out)
-
-    def cut(self, out: Tensor) -> Tensor:
-        """Without the windows behind the last one that counts."""
-        for axis, size in enumerate(self.output_size, start=2):
-            out = out.narrow(axis, 0, size)
-        return out
-
-    def counts(self, input: Tensor, *, count_padding: bool) -> Tensor:
-        """What the sums are divided by for a mean."""
-        return window_counts(
-            self.size,
-            self.output_size,
-            kernel_size=self.kernel,
-            stride=self.stride,
-            padding=self.pads,
-            dilation=self.dilation,
-            count_padding=count_padding,
-        ).to(input)
+    stride: AxesArgument | None,
+    padding: PaddingArgument,
+    dilation: AxesArgument,
+    ceil_mode: bool,
+    name: str,
+) -> PoolingWindow:
+    axes = input.dim() - 2
+    if axes not in _MAX:
+        raise ShapeError(f"{name} takes an input 'n c' with one to three axes of space, got {tuple(input.shape)}.")
+    check_maps(input, axes, name=name, floating=name in {"average_pool", "lp_pool"})
+    return PoolingWindow(
+        input.shape[2:], kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+    )
 
 
 def _max(
@@ -426,7 +328,9 @@ def _max(
     name: str,
     with_indices: bool,
 ) -> tuple[Tensor, Tensor]:
-    window = _Window(input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name=name)
+    window = _window(
+        input, kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode, name=name
+    )
     pool = _MAX[window.axes]
     if window.native:
         sides = tuple(p.before for p in window.pads)
@@ -441,7 +345,7 @@ def _max(
     return window.cut(values), _unpadded(window.cut(indices), tuple(filled.shape[2:]), window)
 
 
-def _unpadded(indices: Tensor, padded: tuple[int, ...], window: _Window) -> Tensor:
+def _unpadded(indices: Tensor, padded: tuple[int, ...], window: PoolingWindow) -> Tensor:
     """Places in the flattened padded map as places in the flattened map."""
     flat, scale = torch.zeros_like(indices), 1
     for full, size, p in zip(reversed(padded), reversed(window.size), reversed(window.pads), strict=True):

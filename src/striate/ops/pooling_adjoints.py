@@ -6,11 +6,11 @@ from math import prod
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from striate.arithmetic import pool_output_size
 from striate.errors import ShapeError
 from striate.ops.adjoints import input_adjoint
-from striate.ops.geometry import AxesArgument, PaddingArgument, per_axis, resolve_pads
-from striate.ops.pooling import lp_pool, window_counts
+from striate.ops.geometry import AxesArgument, PaddingArgument
+from striate.ops.pooling import lp_pool
+from striate.ops.pooling_window import PoolingWindow
 
 __all__ = ["average_pool_adjoint", "lp_pool_adjoint", "max_pool_adjoint"]
 
@@ -74,18 +74,12 @@ def average_pool_adjoint(
     >>> average_pool_adjoint(torch.tensor([[[6.0, 8.0]]]), input_size=[4], kernel_size=2)
     tensor([[[3., 3., 4., 4.]]])
     """
-    window = _Windows(input_size, kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
-    window.check(grad_output)
-    counts = window_counts(
-        window.size,
-        window.out,
-        kernel_size=window.kernel,
-        stride=window.stride,
-        padding=window.pads,
-        dilation=window.dilation,
-        count_padding=count_padding,
+    window = PoolingWindow(
+        input_size, kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
-    return window.spread(grad_output / counts.to(grad_output))
+    _check(window, grad_output)
+    counts = window.counts(grad_output, count_padding=count_padding)
+    return _spread(window, grad_output / counts)
 
 
 def lp_pool_adjoint(
@@ -115,69 +109,39 @@ def lp_pool_adjoint(
         ShapeError: A gradient of another shape than the output.
         ConfigError: As `lp_pool`.
     """
-    window = _Windows(
+    window = PoolingWindow(
         input.shape[2:], kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
-    window.check(grad_output)
+    _check(window, grad_output)
     norm = lp_pool(input, kernel_size, p=p, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
     zero = norm == 0
     part = (grad_output / norm.masked_fill(zero, 1.0).pow(p - 1)).masked_fill(zero, 0.0)
-    return window.spread(part) * input.sign() * input.abs().pow(p - 1)
+    return _spread(window, part) * input.sign() * input.abs().pow(p - 1)
 
 
-class _Windows:
-    """The settings of the pooling whose adjoint is asked for."""
-
-    def __init__(
-        self,
-        input_size: Sequence[int],
-        kernel_size: AxesArgument,
-        *,
-        stride: AxesArgument | None,
-        padding: PaddingArgument,
-        dilation: AxesArgument,
-        ceil_mode: bool,
-    ) -> None:
-        axes = len(input_size)
-        self.size = tuple(input_size)
-        self.kernel = per_axis("kernel_size", kernel_size, axes)
-        self.stride = self.kernel if stride is None else per_axis("stride", stride, axes)
-        self.dilation = per_axis("dilation", dilation, axes)
-        self.pads = resolve_pads(
-            padding, input_size=self.size, kernel_size=self.kernel, stride=self.stride, dilation=self.dilation
-        )
-        self.out = tuple(
-            pool_output_size(i, f, stride=s, padding=(p.before, p.after), dilation=d, ceil_mode=ceil_mode).size
-            for i, f, s, p, d in zip(self.size, self.kernel, self.stride, self.pads, self.dilation, strict=True)
+def _check(window: PoolingWindow, grad_output: Tensor) -> None:
+    if tuple(grad_output.shape[2:]) != window.output_size:
+        raise ShapeError(
+            f"grad_output must have the shape of the output, n×c×{'×'.join(map(str, window.output_size))}, "
+            f"got {tuple(grad_output.shape)}."
         )
 
-    def check(self, grad_output: Tensor) -> None:
-        """Hold a gradient to the shape of the output.
 
-        Raises:
-            ShapeError: It has another.
-        """
-        if tuple(grad_output.shape[2:]) != self.out:
-            raise ShapeError(
-                f"grad_output must have the shape of the output, n×c×{'×'.join(map(str, self.out))}, "
-                f"got {tuple(grad_output.shape)}."
-            )
-
-    def spread(self, grad_output: Tensor) -> Tensor:
-        """Every number to all places of its window."""
-        c = grad_output.shape[1]
-        pads = []
-        for i, o, f, s, p, d in zip(
-            self.size, self.out, self.kernel, self.stride, self.pads, self.dilation, strict=True
-        ):
-            # So much padding after that the windows come out even, those too that hang over.
-            pads.append((p.before, max((o - 1) * s + d * (f - 1) + 1 - i - p.before, 0)))
-        return input_adjoint(
-            grad_output,
-            grad_output.new_ones(c, 1, *self.kernel),
-            input_size=self.size,
-            stride=self.stride,
-            padding=pads,
-            dilation=self.dilation,
-            groups=c,
-        )
+def _spread(window: PoolingWindow, grad_output: Tensor) -> Tensor:
+    """Every number to all places of its window."""
+    c = grad_output.shape[1]
+    pads = []
+    for i, o, f, s, p, d in zip(
+        window.size, window.output_size, window.kernel, window.stride, window.pads, window.dilation, strict=True
+    ):
+        # So much padding after that the windows come out even, those too that hang over.
+        pads.append((p.before, max((o - 1) * s + d * (f - 1) + 1 - i - p.before, 0)))
+    return input_adjoint(
+        grad_output,
+        grad_output.new_ones(c, 1, *window.kernel),
+        input_size=window.size,
+        stride=window.stride,
+        padding=pads,
+        dilation=window.dilation,
+        groups=c,
+    )
