@@ -8,6 +8,7 @@ project_copyright = f"2026, {author}"
 version = release = installed_version("striate")
 
 extensions = ["myst_parser"]
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]
 

@@ -64,6 +64,12 @@ def test_traces_as_text_page_animation_and_matrix(
     text = run_cli(*words, "--trace", "--limit", "4").out
     assert "  4. 8·1 + 6·0 + 5·(−1)" in text
     assert "more steps" in text
+    rows = run_cli(*words, "--linear", "--limit", "2").out.splitlines()
+    assert "patches 9×9 × weights 9×1 + bias = output 9×1" in rows
+    assert "8 6 5 0 0 0 6 9 5 → 4" in rows
+    assert "… and 7 more places" in rows
+    assert run_cli(*words, "--linear", "--gif", "l.gif").code == 0
+    assert Image.open("l.gif").n_frames == 9
     result = run_cli(*words, "--html", "a.html", "--gif", "a.gif", "--matrix", "a.png")
     assert result.code == 0
     assert [line.split()[0] for line in result.out.splitlines()[-4:]] == ["Page", "GIF", "Matrix", "Next"]
@@ -115,6 +121,7 @@ def test_every_convolution_of_a_network(run_cli: Callable[..., Any]) -> None:
         (["9" * 5000, "conv f=3 n=1"], "INPUT must be a size such as"),
         (["40", "conv f=3 n=1", "--gif", "x.gif"], "An animation shows at most 24×24 numbers"),
         (["12", "flatten", "--gif", "x.gif"], "at most 96 numbers in a row, got 144"),
+        (["8", "relu", "--linear"], "--linear needs a convolution among the layers"),
         (["8", "relu", "--matrix", "x.png"], "--matrix needs a convolution"),
         (["--network", "resnet51"], "No network named 'resnet51'."),
         (["8", "conv f=3 n=1", "--trace", "--photo", "none.png"], "none.png: no such file."),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from striate.arithmetic import parse_layers, trace_network
-from striate.draw import network_frames
+from striate.arithmetic import parse_layers, trace_convolution, trace_network
+from striate.draw import linear_frames, network_frames
 from striate.errors import ConfigError
 
 
@@ -19,3 +19,13 @@ def test_every_layer_has_its_frames_all_of_one_size() -> None:
 def test_rows_that_are_too_long_are_refused() -> None:
     with pytest.raises(ConfigError, match="at most 96 numbers in a row, got 100"):
         list(network_frames(trace_network(np.ones((10, 10)), parse_layers("flatten"))))
+
+
+def test_a_convolution_as_a_linear_layer_has_a_frame_a_place() -> None:
+    frames = list(linear_frames(trace_convolution(np.arange(25).reshape(5, 5), np.ones((2, 1, 3, 3)))))
+    assert len(frames) == 9
+    assert len({frame.tobytes() for frame in frames}) == 9
+    with pytest.raises(ConfigError, match="at most 100 places of 40 numbers, got 144 of 1"):
+        next(linear_frames(trace_convolution(np.ones((12, 12)), [[1.0]])))
+    with pytest.raises(ConfigError, match="A convolution in 2 groups is 2 linear layers"):
+        next(linear_frames(trace_convolution(np.ones((2, 3, 3)), np.ones((2, 1, 2, 2)), groups=2)))

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from striate.arithmetic.layer import Axes, AxesPadding, padding_per_axis
 from striate.arithmetic.numbers import whole
 from striate.arithmetic.sizes import OutputSize, conv_output_size
-from striate.arithmetic.trace_words import say_padding, say_place, say_sum
+from striate.arithmetic.trace_words import say_number, say_padding, say_place, say_sum
 from striate.arithmetic.window import Numbers, Step, Window, check_amount, check_place, numbers_of, pair, under
 from striate.errors import ConfigError, ShapeError
 
@@ -47,6 +47,21 @@ class LinearView:
     weight: Numbers
     bias: Numbers
     output: Numbers
+
+    def to_text(self, *, limit: int | None = None) -> str:
+        """One line a place: its numbers in a row, and what the same weights make of them.
+
+        Args:
+            limit: Places to show, None for all; how many are left out is said.
+        """
+        lines = [
+            f"patches {_times(self.patches)} × weights {_times(self.weight)} + bias = output {_times(self.output)}"
+        ]
+        lines += [f"weights of filter {k}: {_row(column)}" for k, column in enumerate(self.weight.T)]
+        for patch, answer in list(zip(self.patches, self.output, strict=True))[:limit]:
+            lines.append(f"{_row(patch)} → {_row(answer)}")
+        left = 0 if limit is None else len(self.patches) - limit
+        return "\n".join(lines + ([f"… and {left} more places"] if left > 0 else []))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,3 +235,11 @@ def trace_convolution(
 def _channels(filter: int, shape: tuple[int, ...], groups: int) -> tuple[int, ...]:  # noqa: A002
     first = filter // (shape[0] // groups) * shape[1]
     return tuple(range(first, first + shape[1]))
+
+
+def _times(array: Numbers) -> str:
+    return "×".join(str(n) for n in array.shape)
+
+
+def _row(numbers: Numbers) -> str:
+    return " ".join(say_number(float(v)) for v in numbers)

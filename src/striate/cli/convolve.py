@@ -10,7 +10,7 @@ from striate.cli.words import command, shape
 from striate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from striate.arithmetic import Layer, NetworkTrace
+    from striate.arithmetic import ConvolutionTrace, Layer, NetworkTrace
 
 __all__ = ["convolve"]
 
@@ -21,6 +21,7 @@ def convolve(
     compare: bool = False,
     network: str | None = None,
     trace: bool = False,
+    linear: bool = False,
     limit: int = 40,
     photo: Path | None = None,
     kernel: str | None = None,
@@ -42,6 +43,7 @@ def convolve(
         compare: What else could do each convolution's job: grouped, depthwise separable, 1×1, layers of 3×3.
         network: Compare every convolution of a network of 'striate models' instead.
         trace: Show every step with its numbers.
+        linear: Show the first convolution as a linear layer looped over space: with --gif drawn, else as text.
         limit: Steps to show of each layer with --trace.
         photo: Trace this photo, shrunk to INPUT, instead of whole numbers from the seed.
         kernel: Trace with this filter in the first convolution: "1 0 -1; 1 0 -1; 1 0 -1".
@@ -83,9 +85,18 @@ def convolve(
             print_result("")
             print_result(title, style=ANSWER)
             print_result(table.to_text())
-    if trace or html is not None or gif is not None:
+    if trace or linear or html is not None or gif is not None:
         document |= _trace(
-            input_shape, layers, photo=photo, kernel=kernel, seed=seed, limit=limit, html=html, gif=gif, text=not json
+            input_shape,
+            layers,
+            photo=photo,
+            kernel=kernel,
+            seed=seed,
+            limit=limit,
+            linear=linear,
+            html=html,
+            gif=gif,
+            text=not json,
         )
     if matrix is not None:
         document["matrix"] = str(_matrix(input_shape, layers, matrix, kernel=kernel, seed=seed))
@@ -198,6 +209,7 @@ def _trace(
     kernel: str | None,
     seed: int,
     limit: int,
+    linear: bool,
     html: Path | None,
     gif: Path | None,
     text: bool,
@@ -205,16 +217,28 @@ def _trace(
     from striate.recipes.convolve import trace_layers
 
     traced = trace_layers(input_shape, layers, photo=photo, kernel=kernel, seed=seed)
+    first = _first_convolution(traced, "--linear") if linear else None
     if text and html is None and gif is None:
         print_result("")
-        print_result(traced.to_text(limit=limit))
-    files = _write_trace(traced, html=html, gif=gif)
+        print_result(traced.to_text(limit=limit) if first is None else first.as_linear().to_text(limit=limit))
+    files = _write_trace(traced, first, html=html, gif=gif)
     for name, path in files.items() if text else ():
         print_result(f"{name:<7} {path}")
     return {"trace": traced.to_dict(), "files": {name: str(path) for name, path in files.items()}}
 
 
-def _write_trace(traced: "NetworkTrace", *, html: Path | None, gif: Path | None) -> dict[str, Path]:
+def _first_convolution(traced: "NetworkTrace", flag: str) -> "ConvolutionTrace":
+    from striate.arithmetic import ConvolutionTrace
+
+    layer = next((one for one in traced.layers if isinstance(one, ConvolutionTrace)), None)
+    if layer is None:
+        raise ConfigError(f"{flag} needs a convolution among the layers, such as 'conv f=3 n=1'.")
+    return layer
+
+
+def _write_trace(
+    traced: "NetworkTrace", first: "ConvolutionTrace | None", *, html: Path | None, gif: Path | None
+) -> dict[str, Path]:
     from striate.insight.explanation import write_whole
 
     files = {}
@@ -225,9 +249,9 @@ def _write_trace(traced: "NetworkTrace", *, html: Path | None, gif: Path | None)
         write_whole(html, build_trace_page(traced, title=title).encode())
         files["Page"] = html
     if gif is not None:
-        from striate.draw import encode_gif, network_frames
+        from striate.draw import encode_gif, linear_frames, network_frames
 
-        write_whole(gif, encode_gif(network_frames(traced)))
+        write_whole(gif, encode_gif(network_frames(traced) if first is None else linear_frames(first)))
         files["GIF"] = gif
     return files
 
@@ -237,16 +261,13 @@ def _matrix(
 ) -> Path:
     import torch
 
-    from striate.arithmetic import ConvolutionTrace
     from striate.draw import draw_matrix, encode_png
     from striate.insight.explanation import write_whole
     from striate.ops import convolution_matrix
     from striate.recipes.convolve import trace_layers
 
     traced = trace_layers(input_shape, layers, kernel=kernel, seed=seed)
-    layer = next((one for one in traced.layers if isinstance(one, ConvolutionTrace)), None)
-    if layer is None:
-        raise ConfigError("--matrix needs a convolution among the layers, such as 'conv f=3 n=1'.")
+    layer = _first_convolution(traced, "--matrix")
     found = convolution_matrix(
         torch.from_numpy(layer.weight.copy()),
         layer.input.shape[1:],

@@ -9,6 +9,7 @@ from striate.draw.encode import encode_jpeg, encode_png
 from striate.draw.enlarge import enlarge
 from striate.draw.grid import grid
 from striate.draw.kernels import draw_kernels
+from striate.draw.linear_frames import linear_frames
 from striate.draw.matrix import draw_matrix
 from striate.draw.network_frames import network_frames
 from striate.draw.overlay import overlay
@@ -32,6 +33,7 @@ __all__ = [
     "enlarge",
     "grid",
     "limits_of",
+    "linear_frames",
     "network_frames",
     "overlay",
     "trace_frames",
