@@ -21,6 +21,11 @@ def test_rows_that_are_too_long_are_refused() -> None:
         list(network_frames(trace_network(np.ones((10, 10)), parse_layers("flatten"))))
 
 
+def test_maps_that_nobody_could_read_are_refused_in_every_layer() -> None:
+    with pytest.raises(ConfigError, match="at most 24×24 numbers, padding included, got 9×25; take a smaller input"):
+        next(network_frames(trace_network(np.ones((9, 25)), parse_layers("relu"))))
+
+
 def test_a_convolution_as_a_linear_layer_has_a_frame_a_place() -> None:
     frames = list(linear_frames(trace_convolution(np.arange(25).reshape(5, 5), np.ones((2, 1, 3, 3)))))
     assert len(frames) == 9

@@ -46,5 +46,7 @@ def test_ticks(value, step, text):
 def test_refusals():
     with pytest.raises(ConfigError, match="the lower first"):
         draw_scalebar((1.0, 0.0))
+    with pytest.raises(ConfigError, match=r"two finite numbers, the lower first; got \(0\.0, inf\)"):
+        draw_scalebar((0.0, float("inf")))
     with pytest.raises(ConfigError, match="at least 64 x 8 pixels; got 10 x 12"):
         draw_scalebar((0.0, 1.0), width=10)

@@ -28,6 +28,15 @@ def test_a_scale_stands_below_its_picture() -> None:
     assert len(colors) > 100
 
 
+def test_a_note_stands_where_there_is_no_scale() -> None:
+    image, bar = np.zeros((60, 90, 3), np.uint8), colormap_table("RdBu_r")
+    bare, noted = draw_sheet([Tile(image, "a")]), draw_sheet([Tile(image, "a", "a note")])
+    assert noted.shape[0] > bare.shape[0]
+    assert (noted[bare.shape[0] - 24 :] < 200).any()
+    scaled = [draw_sheet([Tile(image, "a", note, bar, ("−1", "1"))]) for note in ("", "a note")]
+    np.testing.assert_array_equal(*scaled)
+
+
 def test_long_names_are_cut_and_themes_differ() -> None:
     tile = Tile(np.zeros((40, 60, 3), np.uint8), "a name that is far too long for a picture of sixty pixels")
     assert draw_sheet([tile]).shape[1] == 60 + 2 * 24

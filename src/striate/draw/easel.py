@@ -1,6 +1,6 @@
 """Maps of numbers, signs and sentences on one picture: what the frames of a trace are drawn with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,29 +11,19 @@ from PIL import Image, ImageDraw
 from striate.arithmetic.trace_words import say_number
 from striate.draw.colormap import SIGNED, colormap_table
 from striate.draw.font import load_font
+from striate.draw.themes import theme_colors
 from striate.errors import ConfigError
 
-__all__ = ["GAP", "Board", "Easel", "peak"]
+__all__ = ["BETWEEN", "GAP", "TOP", "Board", "Easel", "check_readable", "peak"]
 
-THEMES = {
-    "light": {
-        "paper": "#fbfaf8",
-        "ink": "#17181a",
-        "quiet": "#5c5d61",
-        "line": "#dedbd5",
-        "pad": "#f1efeb",
-        "accent": "#b4632a",
-    },
-    "dark": {
-        "paper": "#131416",
-        "ink": "#e9e7e2",
-        "quiet": "#a3a099",
-        "line": "#2e3034",
-        "pad": "#1c1e21",
-        "accent": "#e0935a",
-    },
-}
 GAP = 28
+"""Pixels around the boards and between them."""
+TOP = GAP + 26
+"""Where boards begin, below their titles."""
+BETWEEN = 44
+"""Pixels between a board and the one below it, whose title stands there."""
+NARROWEST = 640
+"""The least width, which a sentence needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +65,10 @@ class Easel:
     """
 
     def __init__(self, cell: int, theme: str) -> None:
-        if theme not in THEMES:
-            raise ConfigError(f"theme must be 'light' or 'dark', got {theme!r}.")
+        self.colors = theme_colors(theme)
         if cell < 20:
             raise ConfigError(f"cell_px must be at least 20, got {cell}.")
-        self.cell, self.colors = cell, THEMES[theme]
+        self.cell = cell
         self.font = load_font(cell * 0.36)
         self.words = load_font(max(cell * 0.4, 12))
         self.head = load_font(max(cell * 0.36, 11))
@@ -87,6 +76,13 @@ class Easel:
     def paper(self, width: int, height: int) -> Image.Image:
         """An empty picture."""
         return Image.new("RGB", (width, height), self.colors["paper"])
+
+    def paper_for(self, boards: Iterable[Board]) -> tuple[Image.Image, int]:
+        """An empty picture with room for the boards and a sentence below them, and the row where that room begins."""
+        listed = list(boards)
+        width = max(max(board.right for board in listed) + GAP, NARROWEST)
+        floor = max(board.bottom for board in listed) + 18
+        return self.paper(width, floor + round(self.words.size * 4.6)), floor
 
     def title(self, pen: ImageDraw.ImageDraw, board: Board, text: str) -> None:
         """What stands over a board."""
@@ -101,7 +97,7 @@ class Easel:
         pen.text((x, y), text, self.colors["quiet"], font=load_font(self.cell * 0.6), anchor="mm")
 
     def sentence(self, pen: ImageDraw.ImageDraw, words: str, *, width: int, floor: int) -> None:
-        """Words below the boards, in at most three lines."""
+        """Words below `floor`, in at most three lines; of more, the first and the last are kept."""
         lines, line = [], ""
         for word in words.split(" "):
             longer = f"{line} {word}".strip()
@@ -142,7 +138,7 @@ class Easel:
     def _tone(self, share: float) -> tuple[int, int, int]:
         """The signed map, softened so that numbers stay readable."""
         end = colormap_table(SIGNED)[20 if share < 0 else 235].astype(np.float64)
-        paper = np.array([int(self.colors["paper"][i : i + 2], 16) for i in (1, 3, 5)], dtype=np.float64)
+        paper = np.array(self.colors["paper"], dtype=np.float64)
         mixed = paper + (end - paper) * 0.6 * min(abs(share), 1.0)
         return int(mixed[0]), int(mixed[1]), int(mixed[2])
 
@@ -151,3 +147,16 @@ def peak(values: NDArray[Any] | Sequence[float]) -> float:
     """The largest magnitude, above 0."""
     finite = np.abs(np.asarray(values))[np.isfinite(values)]
     return max(float(finite.max()) if finite.size else 0.0, 1e-12)
+
+
+def check_readable(shape: tuple[int, ...]) -> None:
+    """Refuse maps of more numbers than one can read in a picture.
+
+    Raises:
+        ConfigError: More than 24 rows or columns.
+    """
+    if max(shape) > 24:
+        raise ConfigError(
+            f"An animation shows at most 24×24 numbers, padding included, got {'×'.join(map(str, shape))}; "
+            "take a smaller input, or the page, which has no such limit."
+        )

@@ -12,10 +12,9 @@ __all__ = ["load_font"]
 
 
 @lru_cache(maxsize=32)
-def load_font(size_px: float, *, mono: bool = False, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """The typeface at a size in pixels; `mono` for numbers in columns."""
+def load_font(size_px: float) -> ImageFont.FreeTypeFont:
+    """The typeface at a size in pixels."""
     import matplotlib
 
-    name = "DejaVuSansMono" if mono else "DejaVuSans"
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}{'-Bold' if bold else ''}.ttf"
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(str(path), size_px)

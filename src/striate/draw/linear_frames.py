@@ -8,7 +8,7 @@ from PIL import ImageDraw
 
 from striate.arithmetic import ConvolutionTrace
 from striate.arithmetic.trace_words import say_number
-from striate.draw.easel import GAP, Board, Easel, peak
+from striate.draw.easel import GAP, TOP, Board, Easel, peak
 from striate.errors import ConfigError
 
 __all__ = ["linear_frames"]
@@ -29,8 +29,8 @@ def linear_frames(
         uint8 `h w 3`, all of one size.
 
     Raises:
-        ConfigError: A convolution in groups; a number of frames below 1; more than 40 numbers under the window or 100
-            places, which nobody could read.
+        ConfigError: A convolution in groups; a number of frames below 1, a cell too small for its number, an unknown
+            theme; more than 40 numbers under the window or 100 places, which nobody could read.
     """
     if max_frames < 1:
         raise ConfigError(f"max_frames must be at least 1, got {max_frames}.")
@@ -41,15 +41,13 @@ def linear_frames(
             f"An animation shows at most 100 places of 40 numbers, got {places} of {inputs}; take a smaller input or "
             "filter, or the page, which has no such limit."
         )
-    top, filters = GAP + 26, view.weight.shape[1]
-    patches = Board(f"patches, {places}×{inputs}", GAP, top, cell_px, places, inputs)
-    weights = Board("weights", patches.right + 2 * GAP, top, cell_px, inputs, filters)
-    output = Board("output", weights.right + 3 * GAP, top, cell_px, places, filters)
-    width = max(output.right + GAP, 640)
-    floor = max(patches.bottom, weights.bottom, output.bottom) + 18
-    middle = top + 2 * cell_px
+    filters = view.weight.shape[1]
+    patches = Board(f"patches, {places}×{inputs}", GAP, TOP, cell_px, places, inputs)
+    weights = Board("weights", patches.right + 2 * GAP, TOP, cell_px, inputs, filters)
+    output = Board("output", weights.right + 3 * GAP, TOP, cell_px, places, filters)
+    middle = TOP + 2 * cell_px
     for place in range(min(places, max_frames)):
-        image = easel.paper(width, floor + round(easel.words.size * 4.6))
+        image, floor = easel.paper_for((patches, weights, output))
         pen = ImageDraw.Draw(image)
         easel.map(pen, patches, view.patches, peak(view.patches))
         easel.map(pen, weights, view.weight, peak(view.weight))
@@ -65,5 +63,5 @@ def linear_frames(
         row, column = divmod(place, trace.output.shape[2])
         numbers = ", ".join(say_number(float(v)) for v in view.output[place])
         words = f"Place ({row}, {column}): the numbers under the window in one row, times the same weights: {numbers}."
-        easel.sentence(pen, words, width=width, floor=floor)
+        easel.sentence(pen, words, width=image.width, floor=floor)
         yield np.asarray(image)

@@ -31,7 +31,8 @@ def draw_matrix(
 
     Args:
         values: Numbers, `rows columns`.
-        row_block: Rows of one block (the places of one output channel); None: no lines between rows.
+        row_block: Rows of one block (the places of one output channel); None: no lines between rows. Lines are drawn
+            where a number has 3 pixels or more.
         column_block: Columns of one block (the places of one input channel).
         width_px: The picture is at most this wide and twice as high.
         largest_cell_px: Side of the square of one number where there is room.

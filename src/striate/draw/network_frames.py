@@ -9,7 +9,7 @@ from PIL import ImageDraw
 from striate.arithmetic import ConvolutionTrace, FlattenTrace, LinearTrace, NetworkTrace, PoolingTrace
 from striate.arithmetic.layer_traces import ElementTrace
 from striate.arithmetic.trace_words import say_number
-from striate.draw.easel import GAP, Board, Easel, peak
+from striate.draw.easel import BETWEEN, GAP, TOP, Board, Easel, check_readable, peak
 from striate.draw.trace_frames import trace_frames
 from striate.errors import ConfigError
 
@@ -25,7 +25,8 @@ def network_frames(
     """The window at work in every layer that has one; the other layers with their numbers.
 
     Args:
-        trace: What happened.
+        trace: What happened; of an activation or `flatten` the first three maps are drawn, of a window as
+            `trace_frames`.
         max_frames: Of each layer.
         cell_px: Side of the square of one number, in pixels.
         theme: `light` or `dark`.
@@ -65,7 +66,10 @@ def _rows(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _maps(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    return list(values[:_SHOWN]) if values.ndim == 3 else [_rows(values)]
+    if values.ndim != 3:
+        return [_rows(values)]
+    check_readable(values.shape[1:])
+    return list(values[:_SHOWN])
 
 
 def _whole(easel: Easel, layer: ElementTrace | FlattenTrace) -> NDArray[np.uint8]:
@@ -73,17 +77,15 @@ def _whole(easel: Easel, layer: ElementTrace | FlattenTrace) -> NDArray[np.uint8
     cell = easel.cell
     titles = ("input", "output" if isinstance(layer, FlattenTrace) else f"{layer.function} of it")
     boards: list[tuple[Board, NDArray[np.float64], float]] = []
-    top = GAP + 26
+    top = TOP
     for title, values in zip(titles, (layer.input, layer.output), strict=True):
         left = GAP
         for number, values_2d in enumerate(_maps(values)):
             rows, columns = values_2d.shape
             boards.append((Board(title if not number else "", left, top, cell, rows, columns), values_2d, peak(values)))
             left += columns * cell + GAP
-        top = boards[-1][0].bottom + 44
-    width = max(max(board.right for board, _, _ in boards) + GAP, 640)
-    floor = boards[-1][0].bottom + 18
-    image = easel.paper(width, floor + round(easel.words.size * 4.6))
+        top = boards[-1][0].bottom + BETWEEN
+    image, floor = easel.paper_for(board for board, _, _ in boards)
     pen = ImageDraw.Draw(image)
     for board, values_2d, most in boards:
         easel.map(pen, board, values_2d, most)
@@ -94,7 +96,7 @@ def _whole(easel: Easel, layer: ElementTrace | FlattenTrace) -> NDArray[np.uint8
         if isinstance(layer, FlattenTrace)
         else f"{layer.function}: each of {sizes} numbers by itself."
     )
-    easel.sentence(pen, words, width=width, floor=floor)
+    easel.sentence(pen, words, width=image.width, floor=floor)
     return np.asarray(image)
 
 
@@ -105,16 +107,14 @@ def _linear(easel: Easel, layer: LinearTrace, number: int) -> NDArray[np.uint8]:
         f"weights of output {number}": layer.weight[number],
         "products": layer.input * layer.weight[number],
     }
-    top, boards = GAP + 26, []
+    top, boards = TOP, []
     for title, values in parts.items():
         lines = _rows(values)
         boards.append((Board(title, GAP, top, easel.cell, *lines.shape), lines))
-        top = boards[-1][0].bottom + 44
+        top = boards[-1][0].bottom + BETWEEN
     answers = _rows(np.where(np.arange(layer.output.size) <= number, layer.output, np.nan))
-    output = Board("output", boards[0][0].right + 2 * GAP, GAP + 26, round(easel.cell * 1.3), *answers.shape[::-1])
-    width = max(output.right + GAP, 640)
-    floor = max(top - 44, output.bottom) + 18
-    image = easel.paper(width, floor + round(easel.words.size * 4.6))
+    output = Board("output", boards[0][0].right + 2 * GAP, TOP, round(easel.cell * 1.3), *answers.shape[::-1])
+    image, floor = easel.paper_for([output, *(board for board, _ in boards)])
     pen = ImageDraw.Draw(image)
     for board, lines in boards:
         easel.map(pen, board, lines, peak(lines))
@@ -125,5 +125,5 @@ def _linear(easel: Easel, layer: LinearTrace, number: int) -> NDArray[np.uint8]:
     bias = f" + ({say_number(float(layer.bias[number]))}) (bias)" if layer.bias[number] else ""
     total = say_number(float((layer.input * layer.weight[number]).sum()))
     words = f"Sum of the products {total}{bias} = {say_number(float(layer.output[number]))}, output {number}."
-    easel.sentence(pen, words, width=width, floor=floor)
+    easel.sentence(pen, words, width=image.width, floor=floor)
     return np.asarray(image)

@@ -8,13 +8,14 @@ from PIL import Image, ImageDraw
 
 from striate.draw.colormap import UNSIGNED, colormap_table
 from striate.draw.font import load_font
+from striate.draw.themes import RGB, THEMES
 from striate.errors import ConfigError
 
 __all__ = ["draw_scalebar", "format_tick"]
 
 
 def format_tick(value: float, step: float) -> str:
-    """A number with as many decimals as a scale of this step needs, and a true minus sign.
+    """A finite number with as many decimals as a scale of this step needs, and a true minus sign.
 
     >>> format_tick(0.25, 0.25), format_tick(-2.0, 1.0), format_tick(1500.0, 500.0), format_tick(2e-6, 1e-6)
     ('0.25', '−2', '1500', '2e−6')
@@ -37,8 +38,8 @@ def draw_scalebar(
     width: int = 256,
     height: int = 12,
     label: str = "",
-    foreground: tuple[int, int, int] = (23, 24, 26),
-    background: tuple[int, int, int] = (251, 250, 248),
+    foreground: RGB = THEMES["light"]["ink"],
+    background: RGB = THEMES["light"]["paper"],
 ) -> NDArray[np.uint8]:
     """A horizontal color bar; the lower limit, the middle and the upper limit stand below it, the label under those.
 
@@ -55,11 +56,12 @@ def draw_scalebar(
         uint8 `h width 3`.
 
     Raises:
-        ConfigError: The limits are not ascending, or the bar is too small to be read.
+        ConfigError: The limits are not finite and ascending, or the bar is too small to be read.
+        UnknownNameError: No such colormap.
     """
     low, high = limits
-    if not low < high:
-        raise ConfigError(f"limits must be two numbers, the lower first; got ({low}, {high}).")
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ConfigError(f"limits must be two finite numbers, the lower first; got ({low}, {high}).")
     if width < 64 or height < 8:
         raise ConfigError(f"a scale bar must be at least 64 x 8 pixels; got {width} x {height}.")
     line = round(height * 1.5)

@@ -10,14 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from striate.draw.checks import check_image
 from striate.draw.font import load_font
+from striate.draw.themes import RGB, theme_colors
 from striate.errors import ConfigError, ShapeError
 
 __all__ = ["Tile", "draw_sheet"]
-
-_THEMES = {
-    "light": {"paper": (251, 250, 248), "ink": (23, 24, 26), "quiet": (92, 93, 97)},
-    "dark": {"paper": (19, 20, 22), "ink": (233, 231, 226), "quiet": (163, 160, 153)},
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,9 +23,9 @@ class Tile:
     Attributes:
         image: uint8 `h w 3`.
         title: Its name.
-        note: What its numbers mean; may be empty.
+        note: What its numbers mean, where there is no scale; may be empty.
         bar: Colors of its scale from the lowest to the highest, uint8 `n 3`; None without one.
-        ends: What stands at the two ends of the scale.
+        ends: What stands at the two ends of the scale: its lowest and its highest number.
     """
 
     image: NDArray[np.uint8]
@@ -59,17 +55,14 @@ def draw_sheet(
     """
     if not tiles:
         raise ShapeError("tiles must hold at least one picture; got none.")
-    if theme not in _THEMES:
-        raise ConfigError(f"theme must be 'light' or 'dark', got {theme!r}.")
+    colors = theme_colors(theme)
     height, width, _ = check_image(tiles[0].image, name="tiles[0].image").shape
     columns = min(columns if columns is not None else max(round(1500 / (width + gap)), 1), len(tiles))
     if columns < 1 or gap < 0:
         raise ConfigError(f"columns must be at least 1 and gap at least 0; got {columns} and {gap}.")
-    colors = _THEMES[theme]
     size = min(max(width // 20, 11), 16)
     line = round(size * 1.5)
-    has_bars = any(tile.bar is not None or tile.note for tile in tiles)
-    below = line + 8 if has_bars else 0
+    below = line + 8 if any(tile.bar is not None or tile.note for tile in tiles) else 0
     cell_height = line + 4 + height + below
     rows = ceil(len(tiles) / columns)
     sheet = Image.new(
@@ -92,7 +85,17 @@ def draw_sheet(
         under = top + line + 4 + height
         middle = under + 6 + line / 2
         if tile.bar is not None:
-            _draw_bar(sheet, pen, tile, left=left, middle=middle, width=width, font=small, color=colors["quiet"])
+            _draw_bar(
+                sheet,
+                pen,
+                tile.bar,
+                tile.ends,
+                left=left,
+                middle=middle,
+                width=width,
+                font=small,
+                color=colors["quiet"],
+            )
         elif tile.note:
             pen.text((left, middle), _fit(tile.note, small, width), colors["quiet"], font=small, anchor="lm")
     return np.asarray(sheet)
@@ -101,23 +104,24 @@ def draw_sheet(
 def _draw_bar(
     sheet: Image.Image,
     pen: ImageDraw.ImageDraw,
-    tile: Tile,
+    bar: NDArray[np.uint8],
+    ends: tuple[str, str],
     *,
     left: int,
     middle: float,
     width: int,
     font: ImageFont.FreeTypeFont,
-    color: tuple[int, int, int],
+    color: RGB,
 ) -> None:
     """The scale between its two numbers."""
-    low, high = tile.ends
+    low, high = ends
     start = left + round(pen.textlength(low, font=font)) + 6
     end = left + width - round(pen.textlength(high, font=font)) - 6
     pen.text((left, middle), low, color, font=font, anchor="lm")
     pen.text((left + width, middle), high, color, font=font, anchor="rm")
-    if tile.bar is not None and end - start >= 8:
-        places = np.arange(end - start) * len(tile.bar) // (end - start)
-        strip = np.broadcast_to(tile.bar[places], (5, end - start, 3))
+    if end - start >= 8:
+        places = np.arange(end - start) * len(bar) // (end - start)
+        strip = np.broadcast_to(bar[places], (5, end - start, 3))
         sheet.paste(Image.fromarray(np.ascontiguousarray(strip)), (start, round(middle) - 2))
 
 

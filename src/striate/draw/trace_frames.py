@@ -11,7 +11,7 @@ from PIL import ImageDraw
 
 from striate.arithmetic import ConvolutionTrace, PoolingTrace
 from striate.arithmetic.trace_words import say_pool, say_sum
-from striate.draw.easel import GAP, Board, Easel, peak
+from striate.draw.easel import GAP, TOP, Board, Easel, check_readable, peak
 from striate.errors import ConfigError
 
 __all__ = ["trace_frames"]
@@ -37,11 +37,7 @@ def trace_frames(
     """
     if max_frames < 1:
         raise ConfigError(f"max_frames must be at least 1, got {max_frames}.")
-    if max(trace.padded.shape[1:]) > 24:
-        raise ConfigError(
-            "An animation shows at most 24×24 numbers, padding included, got "
-            f"{'×'.join(map(str, trace.padded.shape[1:]))}; take a smaller input, or the page, which has no such limit."
-        )
+    check_readable(trace.padded.shape[1:])
     scene = _Scene(trace, Easel(cell_px, theme))
     for number, place in enumerate(np.ndindex(*trace.output.shape)):
         if number == max_frames:
@@ -59,10 +55,10 @@ class _Scene:
         is_convolution = isinstance(trace, ConvolutionTrace)
         read = min(trace.weight.shape[1], 3) if isinstance(trace, ConvolutionTrace) else 1
         tall, wide = trace.weight.shape[-2:] if isinstance(trace, ConvolutionTrace) else trace.kernel_size
-        top, left = GAP + 26, GAP
+        left = GAP
         self.inputs = []
         for channel in range(read):
-            at = top + channel * (rows * cell + 34)
+            at = TOP + channel * (rows * cell + 34)
             title = "input" if read == 1 else f"input, channel {channel}"
             self.inputs.append(Board(title, left, at, cell, rows, columns))
         left = self.inputs[0].right + 2 * GAP
@@ -75,11 +71,7 @@ class _Scene:
                 self.products.append(Board("products", at, board.top, round(cell * 1.25), tall, wide))
             left = self.products[0].right + 2 * GAP
         out_rows, out_columns = trace.output.shape[1:]
-        self.output = Board("output", left, top, round(cell * 1.15), out_rows, out_columns)
-        boards = [*self.inputs, *self.kernels, *self.products, self.output]
-        self.width = max(max(board.right for board in boards) + GAP, 640)
-        self.floor = max(board.bottom for board in boards) + 18
-        self.height = self.floor + round(easel.words.size * 4.6)
+        self.output = Board("output", left, TOP, round(cell * 1.15), out_rows, out_columns)
         self.scales = {"in": peak(trace.padded), "out": peak(trace.output)}
         if isinstance(trace, ConvolutionTrace):
             self.scales["w"] = peak(trace.weight)
@@ -88,7 +80,7 @@ class _Scene:
         """The picture of one place."""
         trace = self.trace
         window = trace.window(filter, row, column)
-        image = self.easel.paper(self.width, self.height)
+        image, floor = self.easel.paper_for([*self.inputs, *self.kernels, *self.products, self.output])
         pen = ImageDraw.Draw(image)
         (above, _), (before, _) = trace.padding
         for board, channel in zip(self.inputs, window.channels, strict=False):
@@ -112,7 +104,7 @@ class _Scene:
         self.easel.sign(pen, (last.right + self.output.left) / 2, (last.top + last.bottom) / 2, "→")
         self._titles(pen, filter)
         words = say_sum(window) if isinstance(trace, ConvolutionTrace) else say_pool(window, trace.kind)
-        self.easel.sentence(pen, words, width=self.width, floor=self.floor)
+        self.easel.sentence(pen, words, width=image.width, floor=floor)
         return np.asarray(image)
 
     def _titles(self, pen: ImageDraw.ImageDraw, filter: int) -> None:  # noqa: A002
