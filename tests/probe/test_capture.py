@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from striate.errors import ShapeError, UnknownNameError
+from striate.errors import ConfigError, ShapeError, UnknownNameError
 from striate.probe import capture
 
 
@@ -85,6 +85,12 @@ def test_a_layer_that_is_never_called_is_said_so() -> None:
         capture(Tangle(), torch.randn(1, 3, 9, 9), ["unused"])
     with pytest.raises(UnknownNameError, match="'shared#3' exists but is not called"):
         capture(Tangle(), torch.randn(1, 3, 9, 9), ["shared#3"])
+
+
+@pytest.mark.parametrize("number", ["", "0", "-1", "x", "1.5"])
+def test_refuses_a_call_that_has_no_number(number: str) -> None:
+    with pytest.raises(ConfigError, match=rf"layer 'shared#{number}': after # stands the number of a call.*'shared#2'"):
+        capture(Tangle(), torch.randn(1, 3, 9, 9), [f"shared#{number}"])
 
 
 def test_a_layer_without_one_tensor_is_refused() -> None:

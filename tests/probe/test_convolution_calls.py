@@ -88,6 +88,11 @@ def test_refuses_torchscript_with_a_sentence() -> None:
         convolution_calls(torch.jit.script(nn.Sequential(nn.Conv2d(3, 2, 1))), (3, 4, 4))
 
 
+def test_a_border_that_is_not_zeros_is_padded_before() -> None:
+    calls, _ = convolution_calls(nn.Sequential(nn.Conv2d(3, 4, 3, padding=(1, 2), padding_mode="circular")), (3, 8, 10))
+    assert [(write_layer(call.layer), call.input_shape) for call in calls] == [("conv f=3 n=4", (3, 10, 14))]
+
+
 class Half(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         return F.conv2d(weight, weight.new_ones(weight.shape[1], 1, 1, 1), groups=weight.shape[1])

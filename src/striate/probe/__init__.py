@@ -5,11 +5,11 @@ against the file as soon as that is imported.
 """
 
 from striate.probe.address import UnitAddress
-from striate.probe.alternatives import ConvolutionRow, ConvolutionTotal, NetworkComparison, compare_layers
 from striate.probe.capture import capture, require_layer
+from striate.probe.network_comparison import ConvolutionRow, ConvolutionTotal, NetworkComparison, compare_layers
 from striate.probe.running import evaluating, is_compiled
 from striate.probe.summary import LayerRow, Stage, Summary
-from striate.probe.trace import summary
+from striate.probe.watch import summary
 
 __all__ = [
     "ConvolutionRow",

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from striate.errors import ShapeError, UnknownNameError, nearest
+from striate.errors import ConfigError, ShapeError, UnknownNameError, nearest
 from striate.probe.running import running_eagerly
 
 __all__ = ["capture", "require_layer"]
@@ -30,11 +30,12 @@ def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Te
         layers: Module paths as in `module.named_modules()`; add `#k` for the k-th call of a module used again.
 
     Returns:
-        Layer → output. An output that a later in-place operation would overwrite is copied.
+        Layer → a copy of its output, which no later in-place operation overwrites.
 
     Raises:
         UnknownNameError: A layer does not exist, or is not called in the pass.
         ShapeError: A layer's output is not a tensor.
+        ConfigError: What stands after `#` is no number of a call.
 
     >>> import torch
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
@@ -44,8 +45,10 @@ def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Te
     wanted = list(dict.fromkeys(layers))
     calls: dict[str, dict[int, str]] = {}
     for layer in wanted:
-        path, _, number = layer.partition("#")
+        path, mark, number = layer.partition("#")
         require_layer(module, path)
+        if mark and (not number.isdecimal() or int(number) < 1):
+            raise ConfigError(f"layer '{layer}': after # stands the number of a call, 1 or more, such as '{path}#2'.")
         calls.setdefault(path, {})[int(number or 1)] = layer
     found: dict[str, Tensor] = {}
     thread = get_ident()  # a hook sees every caller of the module: another thread's pass is not ours to take or stop

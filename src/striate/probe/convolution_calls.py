@@ -1,6 +1,9 @@
 """Every convolution that a module really runs, with the settings that it is called with, functional calls too.
 
-The network is followed once, as by `summary`, on shapes without numbers.
+The network is followed once, as by `summary`, on shapes without numbers. What is noted are calls of torch's public
+functions (`torch.conv2d`, which `nn.Conv2d` and `functional.conv2d` are too); who reaches below them, to
+`torch.ops.aten.convolution`, is not seen. A padding that mirrors or repeats is an operation of its own in torch: the
+convolution behind it reads the padded map, with no padding.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from striate.arithmetic import Convolution
 from striate.probe.summary import Summary
-from striate.probe.trace import summary
+from striate.probe.watch import summary
 
 __all__ = ["ConvolutionCall", "convolution_calls"]
 

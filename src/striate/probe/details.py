@@ -10,6 +10,10 @@ def describe(module: nn.Module) -> str:
 
     >>> describe(nn.Conv2d(64, 128, 3, stride=2, padding=1, groups=2))
     '3×3, 64 → 128, stride 2, padding 1, groups 2'
+    >>> describe(nn.ConvTranspose2d(8, 4, 3, stride=2, output_padding=1))
+    '3×3, 8 → 4, stride 2, output padding 1'
+    >>> describe(nn.MaxPool2d(3, stride=2, dilation=2, ceil_mode=True))
+    '3×3, stride 2, dilation 2, ceil mode'
     >>> describe(nn.Linear(4096, 1000))
     '4096 → 1000'
     """
@@ -19,6 +23,7 @@ def describe(module: nn.Module) -> str:
         words += (
             [f"padding {module.padding}"] if isinstance(module.padding, str) else _unless(module.padding, 0, "padding")
         )
+        words += _unless(module.output_padding, 0, "output padding")
         words += _unless(module.dilation, 1, "dilation")
         if module.groups > 1:
             words.append("depthwise" if module.groups == module.in_channels else f"groups {module.groups}")
@@ -30,6 +35,7 @@ def describe(module: nn.Module) -> str:
             _window(module.kernel_size),
             *_unless(module.stride, 1, "stride"),
             *_unless(module.padding, 0, "padding"),
+            *(_unless(module.dilation, 1, "dilation") if isinstance(module, nn.MaxPool2d) else []),
         ]
         return ", ".join(words + (["ceil mode"] if module.ceil_mode else []))
     if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):

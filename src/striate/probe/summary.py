@@ -1,6 +1,6 @@
 """Every layer of a network: shapes, parameters, cost, and what it can see.
 
-The numbers come from one pass of fake tensors (see `trace`), so they hold for any module, also for functional calls,
+The numbers come from one pass of fake tensors (see `watch`), so they hold for any module, also for functional calls,
 and cost no memory. One MAC is one multiply-add of a convolution or a matrix product; biases, normalizations, poolings
 and activations are not counted (the convention of the published numbers). FLOPs = 2 x MACs.
 """
@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from striate.arithmetic import Field
+from striate.arithmetic.text_table import text_table
 
 __all__ = ["LayerRow", "Stage", "Summary", "find_stages"]
 
@@ -125,14 +126,7 @@ class Summary:
         head = ("layer", "kind", "output", "parameters", "MACs", "field", "stride")
         lines = [head, *(_cells(row, shut=row.depth == depth) for row in rows)]
         lines.append(("total", "", "", f"{self.parameters:,}", f"{self.macs:,}", "", ""))
-        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-        return "\n".join(
-            "  ".join(
-                cell.ljust(width) if i < 3 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        )
+        return text_table(lines, left=3)
 
     def __str__(self) -> str:
         return self.to_text()
