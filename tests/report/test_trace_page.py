@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from striate.arithmetic import NetworkTrace, parse_layers, trace_network
+from striate.errors import ConfigError
 from striate.report.trace_page import build_trace_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -30,6 +31,11 @@ def test_the_page_holds_the_trace_and_asks_for_nothing() -> None:
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
 
 
+def test_refuses_a_trace_without_layers() -> None:
+    with pytest.raises(ConfigError, match="trace must hold at least one layer to step through, got none"):
+        build_trace_page(trace_network([[1]], ()))
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
@@ -47,9 +53,15 @@ def _chromium() -> str:
 
 
 @pytest.fixture
-def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
+def traced() -> NetworkTrace:
+    """What the page is of; a test that needs another one gives it as a parameter."""
+    return _trace()
+
+
+@pytest.fixture
+def page(browser: Any, tmp_path: Path, traced: NetworkTrace) -> Iterator[Any]:
     path = tmp_path / "trace.html"
-    path.write_text(build_trace_page(_trace()), encoding="utf-8")
+    path.write_text(build_trace_page(traced), encoding="utf-8")
     opened = browser.new_page(viewport={"width": 900, "height": 900})
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
@@ -102,6 +114,20 @@ def test_every_layer_to_the_logits(page: Any) -> None:
     assert page.inner_text("#sentence b") == _say(trace.logits[-1])
     bars = page.locator(".logits .number").all_inner_texts()
     assert bars == [f"{100 * p:.1f} %" for p in trace.probabilities]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("traced", [trace_network(np.full((4, 4), 3), parse_layers("lppool f=2"))])
+def test_input_and_output_of_a_pooling_share_one_scale(page: Any) -> None:
+    # A norm of 2×2 threes is 6: the input is half as strong as the output, which is drawn at the full strength.
+    tones = [board.locator("rect.tone").first.get_attribute("opacity") for board in page.locator(".board").all()]
+    assert tones == ["0.310", "0.620"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("traced", [trace_network([[-2.5e-9]], parse_layers("relu"))])
+def test_small_numbers_have_true_minus_signs_too(page: Any) -> None:
+    assert page.locator(".board").first.locator("title").text_content() == "(0, 0): −2.5e−9"
 
 
 @pytest.mark.browser

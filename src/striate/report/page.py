@@ -1,13 +1,5 @@
-"""The page: one HTML file with everything inside, drawn from an `Explanation` and nothing else.
+"""The page: one HTML file with everything inside, drawn from an `Explanation` and nothing else."""
 
-The file opens from disk without a network: pictures, style and script are inside, and its own content security policy
-forbids every request. Labels and file names are a stranger's words: Jinja escapes them, and in the JSON for the script
-every `<` is written as an escape, so that no text can end the script element.
-"""
-
-from markupsafe import Markup
-
-from striate import __version__
 from striate.draw import SIGNED, UNSIGNED, colormap_table
 from striate.draw.overlay import LIGHTNESS, SHARE
 from striate.insight import Explanation
@@ -17,7 +9,7 @@ from striate.report.evidence import build_evidence
 from striate.report.kernel_tiles import build_kernels
 from striate.report.layers import build_network
 from striate.report.provenance import build_provenance
-from striate.report.templates import embed_json, environment, web
+from striate.report.templates import render_page
 from striate.report.units import build_units
 from striate.report.view import build_view
 
@@ -43,22 +35,18 @@ def build_report(explanation: Explanation) -> str:
         "colormaps": {name: colormap_table(name).ravel().tolist() for name in (UNSIGNED, SIGNED)},
         "overlay": {"lightness": list(LIGHTNESS), "share": SHARE},
     }
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            version=__version__,
-            network=explanation.network,
-            answer=build_answer(explanation),
-            evidence=evidence,
-            view=build_view(explanation),
-            kernels=build_kernels(explanation),
-            stages=stages,
-            layers=build_network(explanation),
-            provenance=build_provenance(explanation),
-            thumbnail=jpeg_uri(smaller(explanation.seen, 264)),
-            style=Markup(web("report.css")),  # noqa: S704  # the package's own files
-            script=Markup("\n".join(web(name) for name in SCRIPTS)),  # noqa: S704
-            data=embed_json(data),
-        )
+    return render_page(
+        "report.html.j2",
+        styles=("report.css",),
+        scripts=SCRIPTS,
+        data=data,
+        network=explanation.network,
+        answer=build_answer(explanation),
+        evidence=evidence,
+        view=build_view(explanation),
+        kernels=build_kernels(explanation),
+        stages=stages,
+        layers=build_network(explanation),
+        provenance=build_provenance(explanation),
+        thumbnail=jpeg_uri(smaller(explanation.seen, 264)),
     )

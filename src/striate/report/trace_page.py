@@ -4,11 +4,9 @@ The page draws numbers that Python gave; the only arithmetic in the browser is t
 with the weight beside it.
 """
 
-from markupsafe import Markup
-
-from striate import __version__
 from striate.arithmetic import NetworkTrace
-from striate.report.templates import embed_json, environment, web
+from striate.errors import ConfigError
+from striate.report.templates import render_page
 
 __all__ = ["build_trace_page"]
 
@@ -24,15 +22,12 @@ def build_trace_page(trace: NetworkTrace, *, title: str = "Step by step") -> str
 
     Returns:
         The text of the file.
+
+    Raises:
+        ConfigError: No layers.
     """
-    return (
-        environment()
-        .get_template("trace.html.j2")
-        .render(
-            version=__version__,
-            title=title,
-            style=Markup(web("report.css") + "\n" + web("trace.css")),  # noqa: S704 - the package's own files
-            script=Markup("\n".join(web(name) for name in SCRIPTS)),  # noqa: S704 - the package's own files
-            data=embed_json(trace.to_dict()),
-        )
+    if not trace.layers:
+        raise ConfigError("trace must hold at least one layer to step through, got none.")
+    return render_page(
+        "trace.html.j2", styles=("report.css", "trace.css"), scripts=SCRIPTS, data=trace.to_dict(), title=title
     )

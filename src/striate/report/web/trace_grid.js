@@ -13,7 +13,7 @@ function draw(name, attributes) {
 function say(value) {
   if (value === null || value === undefined) return "";
   const text = Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(3)));
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }
 
 /** The side of a cell that lets `columns` of them fit. @param {number} columns @param {number} longest */

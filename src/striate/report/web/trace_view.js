@@ -128,7 +128,7 @@ function linearView(layer, go, stage) {
 /** @param {any} layer @param {(place: number) => void} go @param {Element} stage */
 function poolingView(layer, go, stage) {
   const size = [layer.output.length, layer.output[0].length, layer.output[0][0].length], per = size[1] * size[2];
-  const scale = peak(layer.input), word = { max: "max", min: "min", average: "mean", lp: "norm" }[layer.pooling];
+  const scale = Math.max(peak(layer.input), peak(layer.output)), word = { max: "max", min: "min", average: "mean", lp: "norm" }[layer.pooling];
   let channel = -1, input = null, output = null;
   return {
     count: size[0] * per,
