@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrizations, parametrize
 
 from striate.arithmetic import write_layer
 from striate.errors import ConfigError, ShapeError
@@ -42,7 +42,7 @@ def test_every_call_with_its_settings() -> None:
         ("up", "deconv f=3 s=2 p=1 q=1 n=4 g=2", (6, 4, 10), 1),
         ("rows", "conv f=3 n=2", (4, 20), 8),
     ]
-    assert calls[1].weight is calls[2].weight
+    assert [call.first for call in calls] == [True, True, False, True, True, True]
     assert {call.address for call in calls if call.address} == {row.address for row in table.rows}
 
 
@@ -91,6 +91,39 @@ def test_refuses_torchscript_with_a_sentence() -> None:
 def test_a_border_that_is_not_zeros_is_padded_before() -> None:
     calls, _ = convolution_calls(nn.Sequential(nn.Conv2d(3, 4, 3, padding=(1, 2), padding_mode="circular")), (3, 8, 10))
     assert [(write_layer(call.layer), call.input_shape) for call in calls] == [("conv f=3 n=4", (3, 10, 14))]
+
+
+class Computed(nn.Module):
+    """A weight that is computed anew each time it is read, by a parametrization and by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = parametrizations.weight_norm(nn.Conv2d(4, 4, 3, padding=1))
+        self.hand = Scaled()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.hand(self.hand(self.conv(self.conv(x))))
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.ones(4, 4, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.conv2d(x, 2 * self.kernel), 3 * self.kernel)
+
+
+def test_a_weight_that_is_computed_again_is_the_same_weight() -> None:
+    calls, _ = convolution_calls(Computed(), (4, 8, 8))
+    assert [(call.address, call.first) for call in calls] == [
+        ("conv", True),
+        ("conv#2", False),
+        ("hand", True),
+        ("hand", True),
+        ("hand#2", False),
+        ("hand#2", False),
+    ]
 
 
 class Half(nn.Module):

@@ -2,7 +2,7 @@
 
 The network is followed once, as by `summary`, on shapes without numbers. What is noted are calls of torch's public
 functions (`torch.conv2d`, which `nn.Conv2d` and `functional.conv2d` are too); who reaches below them, to
-`torch.ops.aten.convolution`, is not seen. A padding that mirrors or repeats is an operation of its own in torch: the
+`torch.convolution`, is not seen. A padding that mirrors or repeats is an operation of its own in torch: the
 convolution behind it reads the padded map, with no padding.
 """
 
@@ -32,14 +32,14 @@ class ConvolutionCall:
         layer: The settings, one number where all axes have the same.
         batch: How many maps it read at once for one picture.
         input_shape: `(c, *spatial)` of each.
-        weight: The very tensor, so that calls that share it can be told.
+        first: Whether no earlier call read the same weight.
     """
 
     address: str
     layer: Convolution
     batch: int
     input_shape: tuple[int, ...]
-    weight: Tensor
+    first: bool
 
 
 def convolution_calls(
@@ -57,12 +57,33 @@ def convolution_calls(
     return calls, table
 
 
+@dataclass(slots=True)
+class _Running:
+    """One module call while it runs; `computed`: how many convolutions it ran on weights that are no parameters."""
+
+    path: str
+    address: str
+    computed: int = 0
+
+    def identity(self, weight: Tensor) -> object:
+        """What tells a weight from others.
+
+        A weight that is computed (weight normalization) is another tensor each time, and the same weight when the same
+        module computes it again.
+        """
+        if isinstance(weight, nn.Parameter):
+            return id(weight)
+        self.computed += 1
+        return self.path, self.computed
+
+
 @contextmanager
 def _noting(module: nn.Module, calls: list[ConvolutionCall]) -> Iterator[None]:
     """Write every convolution that `module` runs into `calls`; a pass that begins anew empties them."""
     thread = get_ident()  # another thread may be using the same module
-    running: list[str] = []
+    running: list[_Running] = []
     times: dict[str, int] = {}
+    read: set[object] = set()
 
     def enter(path: str) -> Any:
         def hook(part: nn.Module, args: Any) -> None:
@@ -71,8 +92,9 @@ def _noting(module: nn.Module, calls: list[ConvolutionCall]) -> Iterator[None]:
             if not running:
                 calls.clear()
                 times.clear()
+                read.clear()
             times[path] = times.get(path, 0) + 1
-            running.append(path if times[path] == 1 else f"{path}#{times[path]}")
+            running.append(_Running(path, path if times[path] == 1 else f"{path}#{times[path]}"))
 
         return hook
 
@@ -87,9 +109,12 @@ def _noting(module: nn.Module, calls: list[ConvolutionCall]) -> Iterator[None]:
             named = dict(kwargs or {})
             out = func(*args, **named)  # first: a call that fails is none
             # What computes a parametrized layer's weight never sees the picture.
-            if func in _ARGUMENTS and not (running and "parametrizations" in running[-1].split(".")):
+            if func in _ARGUMENTS and running and "parametrizations" not in running[-1].path.split("."):
                 settings = dict(zip(_ARGUMENTS[func], args, strict=False)) | named
-                calls.append(_call(running[-1] if running else "", settings, transposed=func in _TRANSPOSED))
+                weight = running[-1].identity(settings["weight"])
+                address, transposed = running[-1].address, func in _TRANSPOSED
+                calls.append(_call(address, settings, transposed=transposed, first=weight not in read))
+                read.add(weight)
             return out
 
     with ExitStack() as stack:
@@ -109,7 +134,7 @@ _ARGUMENTS: dict[Any, tuple[str, ...]] = dict.fromkeys(
 ) | dict.fromkeys(_TRANSPOSED, ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"))
 
 
-def _call(address: str, settings: Mapping[str, Any], *, transposed: bool) -> ConvolutionCall:
+def _call(address: str, settings: Mapping[str, Any], *, transposed: bool, first: bool) -> ConvolutionCall:
     read, weight = settings["input"], settings["weight"]
     axes = weight.dim() - 2
     channels, groups = read.shape[-axes - 1], int(settings.get("groups", 1))
@@ -128,7 +153,7 @@ def _call(address: str, settings: Mapping[str, Any], *, transposed: bool) -> Con
         output_padding=_plain(settings.get("output_padding", 0)),
     )
     batch = read.shape[0] if read.dim() == axes + 2 else 1
-    return ConvolutionCall(address, layer, batch, tuple(read.shape[-axes - 1 :]), weight)
+    return ConvolutionCall(address, layer, batch, tuple(read.shape[-axes - 1 :]), first)
 
 
 def _plain(value: Any) -> int | tuple[int, ...]:

@@ -152,23 +152,21 @@ def compare_layers(
     name = name or type(module).__name__
     calls, table = convolution_calls(module, input_size, name=name)
     rows: list[ConvolutionRow] = []
-    read: set[int] = set()
     compared: dict[tuple[Convolution, tuple[int, ...]], tuple[ComparisonRow, ...]] = {}  # networks repeat their blocks
     for call in calls:
         key = (call.layer, call.input_shape)
         if key not in compared:
             compared[key] = alternatives_to(*key, groups=tried)
-        rows.append(_row(call, compared[key], address=call.address or name, fresh=id(call.weight) not in read))
-        read.add(id(call.weight))
+        rows.append(_row(call, compared[key], address=call.address or name))
     return NetworkComparison(name, table.input_size, tuple(rows), _totals(rows, tried))
 
 
-def _row(call: ConvolutionCall, compared: tuple[ComparisonRow, ...], *, address: str, fresh: bool) -> ConvolutionRow:
-    """One call: its costs count once a map that it reads, its parameters only where they are `fresh`."""
+def _row(call: ConvolutionCall, compared: tuple[ComparisonRow, ...], *, address: str) -> ConvolutionRow:
+    """One call: its costs count once a map that it reads, its parameters at the first call that reads its weight."""
     rows = tuple(
         replace(
             row,
-            parameters=row.parameters if fresh else 0,
+            parameters=row.parameters if call.first else 0,
             macs=row.macs * call.batch,
             activation_bytes=row.activation_bytes * call.batch,
         )
