@@ -87,9 +87,27 @@ def test_the_next_command_works(layer: str, flag: str, run_cli: Callable[..., An
     assert run_cli("convolve", "8", layer, flag).code == 0
 
 
+def test_the_next_command_is_another_one(run_cli: Callable[..., Any]) -> None:
+    words = ("convolve", "64x56x56", "conv f=3 p=1 n=64")
+    assert run_cli(*words).out.splitlines()[-1].endswith(" --compare")
+    assert run_cli(*words, "--compare").out.splitlines()[-1].endswith(" --json")
+
+
+def test_steps_are_printed_beside_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run_cli("convolve", "5", "conv f=3 n=1", "--trace", "--html", "a.html")
+    assert "  2. Start at the left of row 0" in result.out
+    assert "Page    a.html" in result.out
+
+
 def test_every_convolution_of_a_network(run_cli: Callable[..., Any]) -> None:
     document = run_cli("convolve", "--network", "squeezenet1_1", "--json").json
     assert len(document["rows"]) == 26
+    assert document["input_size"] == [1, 3, 224, 224]
+    for given in ("3x64x96", "64x96"):
+        assert run_cli("convolve", given, "--network", "squeezenet1_1", "--json").json["input_size"] == [1, 3, 64, 96]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +141,15 @@ def test_every_convolution_of_a_network(run_cli: Callable[..., Any]) -> None:
         (["12", "flatten", "--gif", "x.gif"], "at most 96 numbers in a row, got 144"),
         (["8", "relu", "--linear"], "--linear needs a convolution among the layers"),
         (["8", "relu", "--matrix", "x.png"], "--matrix needs a convolution"),
+        (["224", "conv f=7 s=2 p=3 n=64", "o=100"], "o=100 is for a question: write ? for what is asked for"),
+        (
+            ["8", "conv f=3 n=1", "--photo", "cat.png"],
+            "--photo is for a trace: add --trace, --html FILE or --gif FILE.",
+        ),
+        (["8", "conv f=3 n=1", "--kernel", "1 2"], "--kernel is for a trace: add --trace"),
+        (["3x64x64", "relu", "--network", "vgg11"], "--network has its own layers: give INPUT at most, got 'relu'"),
+        (["1x64x64", "--network", "vgg11"], "vgg11 reads 3 channels, got an INPUT of 1×64×64."),
+        (["--network", "vgg11", "--trace"], "--network compares layers: it takes INPUT and --json"),
         (["--network", "resnet51"], "No network named 'resnet51'."),
         (["8", "conv f=3 n=1", "--trace", "--photo", "none.png"], "none.png: no such file."),
     ],

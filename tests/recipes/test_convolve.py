@@ -55,6 +55,17 @@ def test_comparisons_of_each_convolution() -> None:
         compare_convolutions(measure(parse_layers("maxpool f=2"), (1, 8, 8)))
 
 
+@pytest.mark.parametrize(
+    "layer", ["conv f=7 n=64", "conv f=3 d=2 n=64 g=4", "conv f=3x5 s=2 n=64 b=no", "depthwise f=3"]
+)
+def test_what_is_compared_is_the_layer_itself_and_what_gives_its_shape(layer: str) -> None:
+    measured = measure(parse_layers(layer), (64, 20, 20))
+    ((_, table),) = compare_convolutions(measured)
+    first = table.rows[0]
+    assert (first.parameters, first.macs, first.field_size) == (measured.parameters, measured.macs, measured.field.size)
+    assert {row.output_shape for row in table.rows} == {measured.output_shape}
+
+
 def test_a_given_kernel_is_used_and_must_fit() -> None:
     trace = trace_layers((2, 4, 4), parse_layers("relu; conv f=2 n=3"), kernel="1 0; 0 -1")
     conv = trace.layers[1]

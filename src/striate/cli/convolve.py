@@ -41,7 +41,7 @@ def convolve(
         words: INPUT and the layers in order.
         output: The output size that a question is about (also o=112).
         compare: What else could do each convolution's job: grouped, depthwise separable, 1×1, layers of 3×3.
-        network: Compare every convolution of a network of 'striate models' instead.
+        network: Compare every convolution of a network of 'striate models' instead, at its own INPUT if none is given.
         trace: Show every step with its numbers.
         linear: Show the first convolution as a linear layer looped over space: with --gif drawn, else as text.
         limit: Steps to show of each layer with --trace.
@@ -57,11 +57,20 @@ def convolve(
         raise ConfigError(f"--limit must be at least 1, got {limit}.")
     for flag, path in (("--html", html), ("--gif", gif), ("--matrix", matrix)):
         _check_file(flag, path)
+    shown = trace or linear or html is not None or gif is not None
     if network is not None:
-        return _network(network, json=json)
+        if output is not None or shown or photo is not None or kernel is not None or matrix is not None:
+            raise ConfigError("--network compares layers: it takes INPUT and --json, and no trace or output size.")
+        return _network(network, words, json=json)
+    if photo is not None and not shown:
+        raise ConfigError("--photo is for a trace: add --trace, --html FILE or --gif FILE.")
+    if kernel is not None and not shown and matrix is None:
+        raise ConfigError("--kernel is for a trace: add --trace, --html FILE, --gif FILE or --matrix FILE.")
     given, layer_words, wanted = _read_words(list(words), output)
     if given == "?" or any("?" in word for word in layer_words):
         return _question(given, layer_words, wanted, json=json)
+    if wanted is not None:
+        raise ConfigError(f"o={wanted} is for a question: write ? for what is asked for, such as p=? or i=?.")
     from striate.arithmetic import measure
     from striate.recipes.convolve import compare_convolutions, parse_input, read_layers, say_sizes
 
@@ -85,7 +94,7 @@ def convolve(
             print_result("")
             print_result(title, style=ANSWER)
             print_result(table.to_text())
-    if trace or linear or html is not None or gif is not None:
+    if shown:
         document |= _trace(
             input_shape,
             layers,
@@ -93,6 +102,7 @@ def convolve(
             kernel=kernel,
             seed=seed,
             limit=limit,
+            steps=trace,
             linear=linear,
             html=html,
             gif=gif,
@@ -105,18 +115,18 @@ def convolve(
     if json:
         print_json(document)
     elif not trace:
-        print_next(command("striate", "convolve", *words, _next_flag(input_shape, layers)))
+        print_next(command("striate", "convolve", *words, _next_flag(input_shape, layers, compared=compare)))
     return Exit.OK
 
 
-def _next_flag(input_shape: tuple[int, int, int], layers: "tuple[Layer, ...]") -> str:
+def _next_flag(input_shape: tuple[int, int, int], layers: "tuple[Layer, ...]", *, compared: bool) -> str:
     """What most people want next, and what works: every step of a small input, else what else would do."""
     from striate.arithmetic import Branches, Convolution
 
     followed = all(not isinstance(one, Branches) and not getattr(one, "transposed", False) for one in layers)
     small = input_shape[0] * input_shape[1] * input_shape[2] <= 1024
-    compared = any(isinstance(one, Convolution) and not one.transposed for one in layers)
-    return "--trace" if followed and small else "--compare" if compared else "--json"
+    comparable = not compared and any(isinstance(one, Convolution) and not one.transposed for one in layers)
+    return "--trace" if followed and small else "--compare" if comparable else "--json"
 
 
 def _check_file(flag: str, path: Path | None) -> None:
@@ -209,6 +219,7 @@ def _trace(
     kernel: str | None,
     seed: int,
     limit: int,
+    steps: bool,
     linear: bool,
     html: Path | None,
     gif: Path | None,
@@ -218,9 +229,12 @@ def _trace(
 
     traced = trace_layers(input_shape, layers, photo=photo, kernel=kernel, seed=seed)
     first = _first_convolution(traced, "--linear") if linear else None
-    if text and html is None and gif is None:
+    if text and steps:
         print_result("")
-        print_result(traced.to_text(limit=limit) if first is None else first.as_linear().to_text(limit=limit))
+        print_result(traced.to_text(limit=limit))
+    if text and first is not None and html is None and gif is None:
+        print_result("")
+        print_result(first.as_linear().to_text(limit=limit))
     files = _write_trace(traced, first, html=html, gif=gif)
     for name, path in files.items() if text else ():
         print_result(f"{name:<7} {path}")
@@ -288,16 +302,28 @@ def _matrix(
     return path
 
 
-def _network(name: str, *, json: bool) -> int:
+def _network(name: str, words: tuple[str, ...], *, json: bool) -> int:
     import torch
 
     from striate.models import create_model, find_entry
     from striate.probe import compare_layers
+    from striate.recipes.convolve import parse_input
 
+    if len(words) > 1:
+        raise ConfigError(f"--network has its own layers: give INPUT at most, got '{words[1]}' too.")
     entry = find_entry(name.split(".", 1)[0])
+    input_shape = entry.input_size
+    if words:
+        given = parse_input(words[0])
+        has_channels = len(re.findall("[x×]", words[0].lower())) == 2
+        input_shape = given if has_channels else (input_shape[0], *given[1:])
+        if input_shape[0] != entry.input_size[0]:
+            raise ConfigError(
+                f"{entry.name} reads {entry.input_size[0]} channels, got an INPUT of {shape(input_shape)}."
+            )
     with torch.device("meta"):  # shapes need no numbers
         module = create_model(entry.name)
-    table = compare_layers(module, entry.input_size, name=entry.name)
+    table = compare_layers(module, input_shape, name=entry.name)
     if json:
         print_json(table.to_dict())
         return Exit.OK

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from striate.arithmetic import (
     Measurement,
     NetworkTrace,
     compare,
-    convolution_alternatives,
     lost_pixels,
     parse_layers,
     small_filter_alternatives,
@@ -103,11 +102,16 @@ def _size_lines(row: LayerMeasure) -> list[str]:
 
 
 def compare_convolutions(measured: Measurement) -> list[tuple[str, Comparison]]:
-    """For each convolution, other ways to do its job, with a heading.
+    """For each convolution, other ways to do its job, with a heading: all give the output shape that it gives.
+
+    A convolution of an odd window of 5 and more that keeps the size has a second table: layers of 3×3 instead, with an
+    activation after each.
 
     Raises:
         ConfigError: There is no convolution to compare.
     """
+    from striate.probe.alternatives import AS_IT_IS, alternatives_to
+
     found = []
     for row in measured.rows:
         layer = row.layer
@@ -115,14 +119,13 @@ def compare_convolutions(measured: Measurement) -> list[tuple[str, Comparison]]:
             continue
         channels = row.input_shape[0]
         filters = channels if layer.out_channels is None else layer.out_channels
-        ways: dict[str, tuple[Layer, ...]] = dict(
-            convolution_alternatives(
-                in_channels=channels, out_channels=filters, kernel_size=layer.kernel_size, stride=layer.stride
-            )
-        )
-        found.append((f"{row.text}, {channels} channels in", compare(ways, row.input_shape)))
+        first, *others = alternatives_to(layer, row.input_shape, groups=(2, 4, 8))
+        if layer.groups == 1 and first.name == AS_IT_IS:
+            first = replace(first, name="standard")
+        found.append((f"{row.text}, {channels} channels in", Comparison(row.input_shape, (first, *others))))
         side = layer.kernel_size
-        if isinstance(side, int) and side >= 5 and side % 2 and layer.stride == 1:
+        keeps_size = row.output_shape[1:] == row.input_shape[1:] and layer.stride == layer.dilation == layer.groups == 1
+        if isinstance(side, int) and side >= 5 and side % 2 and keeps_size and layer.bias:
             small = small_filter_alternatives(in_channels=channels, out_channels=filters, kernel_size=side)
             found.append((f"{side}×{side} against 3×3 layers", compare(small, row.input_shape)))
     if not found:
