@@ -127,6 +127,8 @@ def test_every_convolution_of_a_network(run_cli: Callable[..., Any]) -> None:
         (["8", "conv f=3 p=?"], "A question needs the output size: add o=112 or --output 112."),
         (["8", "conv f=3 p=?", "relu", "o=4"], "A question is about one layer, got 2."),
         (["8", "conv f=? p=?", "o=4"], "One thing can be asked for"),
+        (["?", "maxpool f=3 s=2 ceil", "o=4"], "about sizes that are rounded down; leave out ceil"),
+        (["?", "conv f=3 p=1x2", "o=4"], "A question is about one axis; padding differs between rows and columns"),
         (["8", "conv f=3 p=?", "o=4"], "No padding gives 4 from 8"),
         (["8", "conv f=3 n=1", "--limit", "0"], "--limit must be at least 1, got 0."),
         (["8", "conv f=3 n=1", "--trace", "--kernel", "1 2; 3"], "row 1 has 2 numbers, row 2 has 1."),

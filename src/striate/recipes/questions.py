@@ -15,6 +15,7 @@ from striate.arithmetic import (
     split_padding,
     strides_for,
 )
+from striate.arithmetic.layer import padding_per_axis
 from striate.errors import ConfigError
 
 __all__ = ["Solution", "answer_question", "is_question"]
@@ -101,7 +102,12 @@ def _settings(text: str) -> dict[str, Any]:
     for name, value in numbers.items():
         if len(set(per_axis(name, value, 2))) > 1:
             raise ConfigError(f"A question is about one axis; {name} differs between rows and columns, got '{text}'.")
-    padding = layer.padding[0] if isinstance(layer.padding, tuple) else layer.padding
+    if isinstance(layer, Pooling) and layer.ceil_mode:
+        raise ConfigError(f"A question is about sizes that are rounded down; leave out ceil, got '{text}'.")
+    sides = padding_per_axis(layer.padding, 2)
+    if len(set(sides)) > 1:
+        raise ConfigError(f"A question is about one axis; padding differs between rows and columns, got '{text}'.")
+    padding = sides[0]
     flat = {name: per_axis(name, value, 2)[0] for name, value in numbers.items()}
     return {**flat, "padding": padding}
 
