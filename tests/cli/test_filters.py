@@ -44,6 +44,7 @@ def test_several_photos_one_of_them_broken(photo: Path, tmp_path: Path, run_cli:
 def test_the_list_names_every_filter(run_cli: Callable[..., Any]) -> None:
     text = run_cli("filters", "--list").out
     assert all(name in text for name in list_filters())
+    assert "gabor-bank" in text
     assert "vertical-edges: 1 0 -1; 1 0 -1; 1 0 -1" in text
     assert [one["name"] for one in run_cli("filters", "--list", "--json").json] == list(list_filters())
 

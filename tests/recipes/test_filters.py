@@ -9,8 +9,9 @@ from PIL import Image
 from scipy import ndimage
 
 from striate.errors import DataError, ShapeError, UnknownNameError
+from striate.ops import list_filters
 from striate.recipes.events import Done, Plan, Progress
-from striate.recipes.filters import DEFAULT_FILTERS, FilteredPicture, FiltersConfig, run
+from striate.recipes.filters import DEFAULT_FILTERS, FilteredPicture, FiltersConfig, chosen_filters, run
 
 
 @pytest.fixture
@@ -63,6 +64,15 @@ def test_events_files_and_facts(photo: Path, tmp_path: Path) -> None:
 def test_the_default_is_a_sheet_of_eight(photo: Path, tmp_path: Path) -> None:
     done = _done(FiltersConfig(photo=photo, out=tmp_path))
     assert [result.filter.name for result in done.result] == list(DEFAULT_FILTERS)
+
+
+def test_a_bank_is_a_gabor_filter_in_eight_directions(photo: Path, tmp_path: Path) -> None:
+    done = _done(FiltersConfig(photo=photo, filters=("gabor-bank",), out=tmp_path))
+    assert [one.filter.settings["theta"] for one in done.result] == [22.5 * k for k in range(8)]
+    assert len({str(path) for path in done.files.values()}) == len(done.files)
+    names = [one.name for one in chosen_filters(FiltersConfig(photo=photo, everything=True))]
+    assert names[: len(list_filters())] == list(list_filters())
+    assert names[-1] == "gabor:theta=157.5"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2500, 1200)])

@@ -38,7 +38,7 @@ def filters(
 
     Args:
         photos: Image files.
-        filter: A filter of --list, with settings as gaussian:sigma=2; may be given again and again.
+        filter: A filter or bank of --list, with settings as gaussian:sigma=2; may be given again and again.
         all: Every filter there is.
         kernel: A filter of your own, rows divided by semicolons: "1 0 -1; 1 0 -1; 1 0 -1".
         border: What lies beyond the border: zeros, mirrored without or with the last pixel, repeated, or the other end.
@@ -116,6 +116,7 @@ def _show(done: "Done") -> None:
 
 def _list(*, json: bool) -> int:
     from striate.ops import find_filter, list_filters
+    from striate.recipes.filters import BANKS
 
     found = [find_filter(name) for name in list_filters()]
     if json:
@@ -133,6 +134,7 @@ def _list(*, json: bool) -> int:
         )
         return Exit.OK
     rows = [[one.name, ",".join(f"{k}={v:g}" for k, v in one.settings.items()), one.summary] for one in found]
+    rows += [[name, "", f"{len(members)} filters, {members[0]} to {members[-1]}."] for name, members in BANKS.items()]
     print_table(["filter", "settings", ""], rows, align="lll")
     print_result("")
     for one in found:

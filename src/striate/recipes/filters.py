@@ -25,7 +25,7 @@ from striate.models.device import pick_device
 from striate.ops import Filter, filter_image, find_filter, list_filters, parse_kernel
 from striate.recipes.events import Done, Event, Plan, Progress
 
-__all__ = ["DEFAULT_FILTERS", "FilteredPicture", "FiltersConfig", "chosen_filters", "run"]
+__all__ = ["BANKS", "DEFAULT_FILTERS", "FilteredPicture", "FiltersConfig", "chosen_filters", "run"]
 
 DEFAULT_FILTERS = (
     "vertical-edges",
@@ -37,6 +37,8 @@ DEFAULT_FILTERS = (
     "max-pool:size=7",
     "min-pool:size=7",
 )
+BANKS = {"gabor-bank": tuple(f"gabor:theta={theta:g}" for theta in (0, 22.5, 45, 67.5, 90, 112.5, 135, 157.5))}
+"""Names that stand for several filters: one wave in eight directions, over half a turn."""
 TILE_PX = 340
 PERCENTILE = 99.5
 """Signed results and sizes are drawn to this percentile of their magnitudes; the scale beside the picture says so."""
@@ -47,8 +49,8 @@ class FiltersConfig(BaseModel):
 
     Attributes:
         photo: The image file.
-        filters: Names, with settings as `gaussian:sigma=2`; empty for `DEFAULT_FILTERS`.
-        everything: All filters there are, instead.
+        filters: Names, with settings as `gaussian:sigma=2`, and `BANKS`; empty for `DEFAULT_FILTERS`.
+        everything: All filters and banks there are, instead.
         kernel: A filter of your own, in numbers.
         border: What lies beyond the border of the photo.
         flip: Turn kernels by 180 degrees first: true convolution.
@@ -106,8 +108,8 @@ def chosen_filters(config: FiltersConfig) -> list[Filter]:
     Raises:
         StriateError: A filter that is none, or a kernel that is none.
     """
-    names = list_filters() if config.everything else config.filters
-    found = [find_filter(name) for name in names]
+    names = [*list_filters(), *BANKS] if config.everything else config.filters
+    found = [find_filter(one) for name in names for one in BANKS.get(name, (name,))]
     if config.kernel is not None:
         kernel = parse_kernel(config.kernel)
         signed = bool((kernel < 0).any()) and abs(float(kernel.sum()) - 1.0) > 1e-9
