@@ -137,6 +137,7 @@ def test_the_same_layer_as_a_matrix_product(page: Any) -> None:
     page.keyboard.press("ArrowRight")
     assert page.inner_text("#count") == "2 of 36"
     assert page.inner_text("#sentence b") == ", ".join(_say(v) for v in conv.output[:, 0, 1])
+    assert f"plus the bias {', '.join(_say(v) for v in conv.bias)}, give" in page.inner_text("#sentence")
     patches = page.locator(".board").first.locator("text").all_text_contents()
     assert patches[:18] == [_say(v) for v in conv.as_linear().patches[0]]
 
@@ -148,6 +149,17 @@ def test_no_width_overflows(page: Any, width: int) -> None:
     for number in range(5):
         page.locator("#layers button").nth(number).click()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # The last layer is open: the logits as bars, whole numbers at the end of them.
+    assert page.evaluate("(s => s.scrollWidth <= s.clientWidth)(document.querySelector('#stage'))")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("traced", [trace_network(np.full((3, 12, 20), 100), parse_layers("conv f=3 p=1 n=1"))])
+def test_channels_without_room_for_numbers_stand_side_by_side(page: Any) -> None:
+    page.set_viewport_size({"width": 1200, "height": 900})
+    boxes = [svg.bounding_box() for svg in page.locator(".board").first.locator("svg").all()]
+    assert len(boxes) == 3
+    assert len({box["y"] for box in boxes}) == 1
 
 
 @pytest.mark.browser

@@ -24,11 +24,22 @@ function cellSide(columns, longest) {
   return side < 22 ? Math.max(Math.floor(side), 6) : side;
 }
 
-/** The side of a cell that suits all maps of a board. @param {(number | null)[][][]} maps */
-function commonSide(maps) {
+/**
+ * The side of a cell that suits all maps of a board. Cells too small for their numbers get smaller still where all maps that are
+ * shown can stand side by side then.
+ * @param {(number | null)[][][]} maps @param {number} shown
+ */
+function commonSide(maps, shown = 1) {
   const longest = Math.max(...maps.flat(2).filter((v) => v !== null).map((v) => say(v).length), 1);
-  return cellSide(maps[0][0].length, longest);
+  const columns = maps[0][0].length, side = cellSide(columns, longest);
+  if (shown < 2 || hasRoom(side, longest)) return side;
+  const room = /** @type {HTMLElement} */ (document.getElementById("stage")).clientWidth - 16 * shown;
+  const fits = Math.floor(room / shown / columns);
+  return fits < 10 ? side : Math.min(side, fits);
 }
+
+/** Whether a number fits into its cell. @param {number} cell @param {number} longest */
+const hasRoom = (cell, longest) => cell >= 22 && longest * 6.4 <= cell + 2;
 
 /**
  * One map of numbers.
@@ -41,7 +52,7 @@ function grid(rows, { scale, isPad = () => false, label, onPick, side }) {
   const most = scale ?? Math.max(...values.map(Math.abs), 1e-12);
   const longest = Math.max(...values.map((v) => say(v).length), 1);
   const cell = side ?? cellSide(width, longest);
-  const shown = cell >= 22 && longest * 6.4 <= cell + 2;
+  const shown = hasRoom(cell, longest);
   const svg = draw("svg", { width: width * cell + 2, height: height * cell + 2, viewBox: `-1 -1 ${width * cell + 2} ${height * cell + 2}`, role: "img", "aria-label": label });
   const figures = [], tones = [];
   for (let y = 0; y < height; y++) {

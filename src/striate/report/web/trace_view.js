@@ -40,7 +40,7 @@ function convolutionView(layer, go, stage) {
   function rebuild(chosen) {
     filter = chosen;
     const first = Math.floor(filter / perGroup) * channels;
-    const isPad = padding(layer), side = commonSide(layer.padded), kernelSide = commonSide(layer.weight.flat());
+    const isPad = padding(layer), side = commonSide(layer.padded, channels), kernelSide = commonSide(layer.weight.flat());
     inputs = layer.padded.slice(first, first + channels).map((map, c) => grid(map, { scale, isPad, side, label: `input channel ${first + c} with its padding` }));
     kernels = layer.weight[filter].map((map, c) => grid(map, { scale: weights, side: kernelSide, label: `filter ${filter}, channel ${c}` }));
     products = layer.weight[filter].map((map, c) => grid(map.map((row) => row.map(() => 0)), { label: `products of channel ${c}`, side: kernels[0].cell + 14 }));
@@ -120,7 +120,7 @@ function linearView(layer, go, stage) {
       middle.box(0, 0, table.length, filters);
       right.box(place, 0, 1, filters);
       right.reveal((place + 1) * filters);
-      return [`Place (${Math.floor(place / columns)}, ${place % columns}): the ${patches[0].length} numbers under the window, in one row, times the same weights, plus the bias, give `, "", answers[place].map(say).join(", "), filters > 1 ? `: one number for each of ${filters} filters.` : "."];
+      return [`Place (${Math.floor(place / columns)}, ${place % columns}): the ${patches[0].length} numbers under the window, in one row, times the same weights, plus the bias ${layer.bias.map(say).join(", ")}, give `, "", answers[place].map(say).join(", "), filters > 1 ? `: one number for each of ${filters} filters.` : "."];
     },
   };
 }
@@ -168,7 +168,7 @@ function elementView(layer, go, stage) {
   const isFlatten = layer.kind === "flatten", answers = isFlatten || flat ? [wrapped(layer.output).rows] : layer.output;
   const out = answers[0][0].length, scale = peak(layer.input);
   const total = layer.input.flat(Infinity).length;
-  const side = commonSide(maps), outSide = commonSide(answers);
+  const side = commonSide(maps, maps.length), outSide = commonSide(answers, answers.length);
   const inputs = maps.map((map, c) => grid(map, { scale, side, label: `input ${c}`, onPick: (y, x) => go(c * per + y * columns + x) }));
   const outputs = answers.map((map, c) => grid(map, { scale: peak(layer.output), side: outSide, label: `output ${c}`, onPick: (y, x) => go(Math.min(isFlatten ? y * out + x : c * per + y * columns + x, total - 1)) }));
   stage.replaceChildren(
@@ -203,7 +203,7 @@ function fullView(layer, go, stage, probabilities) {
   const fold = (values) => Array.from({ length: shape[0] }, (_, c) => Array.from({ length: shape[1] }, (_, y) => values.slice(c * per + y * shape[2], c * per + (y + 1) * shape[2])));
   const maps = asMaps ? fold(layer.input) : [wrapped(layer.input).rows];
   const scale = peak(layer.input), weights = peak(layer.weight);
-  const side = commonSide(maps);
+  const side = commonSide(maps, maps.length);
   const inputs = maps.map((map, c) => grid(map, { scale, side, label: `input ${c}` }));
   const wide = outputs > 16 ? 16 : 1;  // few outputs in a column, many in lines
   const answers = grid(wrapped(layer.output, wide).rows, { label: "output", onPick: (y, x) => go(Math.min(y * wide + x, outputs - 1)) });
