@@ -5,6 +5,7 @@ import pytest
 
 from striate.arithmetic import parse_layers, trace_convolution, trace_network
 from striate.draw import linear_frames, network_frames
+from striate.draw.easel import Easel
 from striate.errors import ConfigError
 
 
@@ -34,3 +35,16 @@ def test_a_convolution_as_a_linear_layer_has_a_frame_a_place() -> None:
         next(linear_frames(trace_convolution(np.ones((12, 12)), [[1.0]])))
     with pytest.raises(ConfigError, match="A convolution in 2 groups is 2 linear layers"):
         next(linear_frames(trace_convolution(np.ones((2, 3, 3)), np.ones((2, 1, 2, 2)), groups=2)))
+
+
+def test_sentences_say_the_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Easel, "sentence", lambda _self, _pen, words, **_places: said.append(words))
+    list(linear_frames(trace_convolution(np.ones((2, 2)), np.ones((2, 1, 2, 2)), [5, -6])))
+    weights = {"0": ([[1], [1]], [2, -3])}
+    list(network_frames(trace_network([4], parse_layers("fc n=2"), parameters=weights)))
+    assert said[0].endswith("times the same weights, plus the bias 5, −6: 9, −2.")
+    assert said[-2:] == [
+        "Sum of the products 4 + 2 (bias) = 6, output 0.",
+        "Sum of the products 4 + (−3) (bias) = 1, output 1.",
+    ]

@@ -61,7 +61,10 @@ def linear_frames(
         easel.sign(pen, (patches.right + weights.left) / 2, middle, "×")
         easel.sign(pen, (weights.right + output.left) / 2, middle, "+ b =")
         row, column = divmod(place, trace.output.shape[2])
-        numbers = ", ".join(say_number(float(v)) for v in view.output[place])
-        words = f"Place ({row}, {column}): the numbers under the window in one row, times the same weights: {numbers}."
+        bias, numbers = (", ".join(say_number(float(v)) for v in values) for values in (view.bias, view.output[place]))
+        words = (
+            f"Place ({row}, {column}): the numbers under the window in one row, times the same weights, "
+            f"plus the bias {bias}: {numbers}."
+        )
         easel.sentence(pen, words, width=image.width, floor=floor)
         yield np.asarray(image)

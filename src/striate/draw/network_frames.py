@@ -122,7 +122,8 @@ def _linear(easel: Easel, layer: LinearTrace, number: int) -> NDArray[np.uint8]:
     easel.map(pen, output, answers.T, peak(layer.output))
     easel.title(pen, output, "output")
     easel.mark(pen, output, number % _LINE, number // _LINE)
-    bias = f" + ({say_number(float(layer.bias[number]))}) (bias)" if layer.bias[number] else ""
+    added = float(layer.bias[number])
+    bias = f" + {f'({say_number(added)})' if added < 0 else say_number(added)} (bias)" if added else ""
     total = say_number(float((layer.input * layer.weight[number]).sum()))
     words = f"Sum of the products {total}{bias} = {say_number(float(layer.output[number]))}, output {number}."
     easel.sentence(pen, words, width=image.width, floor=floor)
