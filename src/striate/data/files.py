@@ -1,12 +1,13 @@
-"""Which files are meant: image files among files and folders, and names that fit on one line."""
+"""Which files are meant: image files among files and folders, names that fit on one line, files written whole."""
 
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 from striate.errors import DataError
 
-__all__ = ["EXTENSIONS", "find_images", "printable"]
+__all__ = ["EXTENSIONS", "find_images", "printable", "write_whole"]
 
 EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -58,3 +59,16 @@ def _images_in(folder: Path) -> Iterator[Path]:
         yield from (
             Path(root, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS
         )
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file in one step, its bytes on the disk before its name: a full disk or a killed process leaves the old."""
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

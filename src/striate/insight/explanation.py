@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from striate import draw
 from striate.data import Preprocessing
+from striate.data.files import write_whole
 from striate.errors import DataError
 from striate.insight.activations import StageActivations
 from striate.insight.heatmap import Heatmap
@@ -209,16 +210,6 @@ class Explanation:
             occlusion_labels=tuple(numbers["occlusion"]["labels"]),
             provenance=numbers["provenance"],
         )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it never stands there cut: a full disk leaves what was there before."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _stage(facts: dict[str, Any], maps: NDArray[Any]) -> StageActivations:

@@ -1,0 +1,23 @@
+"""Training: from labeled pictures to weights that can be trusted, and what is said about them."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from striate.training.loop import Trainer
+    from striate.training.run_folder import RunFolder, find_runs
+    from striate.training.settings import TrainSettings
+
+__all__ = ["RunFolder", "TrainSettings", "Trainer", "find_runs"]
+
+_FROM = {"RunFolder": "run_folder", "TrainSettings": "settings", "Trainer": "loop", "find_runs": "run_folder"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FROM:
+        return getattr(import_module(f"striate.training.{_FROM[name]}"), name)
+    raise AttributeError(f"module 'striate.training' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
