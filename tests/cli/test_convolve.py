@@ -87,6 +87,21 @@ def test_the_next_command_works(layer: str, flag: str, run_cli: Callable[..., An
     assert run_cli("convolve", "8", layer, flag).code == 0
 
 
+def test_a_fully_connected_layer_as_a_convolution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("convolve", "2x2x2", "flatten", "fc n=2", "--linear")
+    lines = run_cli(*words).out.splitlines()
+    at = lines.index("fc1 as a convolution: filters of 2×2×2, which cover the whole map")
+    assert lines[at + 1] == "  3. Place it over rows 0, 1 and columns 0, 1."
+    assert lines[at + 2].endswith("= 17, written to (0, 0) of filter 0.")
+    assert lines[at + 4].endswith("written to (0, 0) of filter 1.")
+    assert "… and 3 more steps" in run_cli(*words, "--limit", "1").out
+    assert run_cli(*words, "--gif", "fc.gif").code == 0
+    assert Image.open("fc.gif").n_frames == 2
+
+
 def test_the_next_command_is_another_one(run_cli: Callable[..., Any]) -> None:
     words = ("convolve", "64x56x56", "conv f=3 p=1 n=64")
     assert run_cli(*words).out.splitlines()[-1].endswith(" --compare")

@@ -12,7 +12,7 @@ from striate.errors import ConfigError
 def test_every_layer_has_its_frames_all_of_one_size() -> None:
     layers = parse_layers("conv f=3 n=2; relu; maxpool f=2; flatten; fc n=14")
     frames = list(network_frames(trace_network(np.arange(36).reshape(6, 6), layers)))
-    assert len(frames) == 2 * 16 + 1 + 2 * 4 + 1 + 14
+    assert len(frames) == 2 * 16 + 1 + 2 * 4 + 1 + 14 + 1
     assert len({frame.shape for frame in frames}) == 1
     assert len({frame.tobytes() for frame in frames}) == len(frames)
 
@@ -41,6 +41,9 @@ def test_sentences_say_the_bias(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(Easel, "sentence", lambda _self, _pen, words, **_places: said.append(words))
     list(linear_frames(trace_convolution(np.ones((2, 2)), np.ones((2, 1, 2, 2)), [5, -6])))
+    weights = {"1": (np.ones((1, 4)), None)}
+    list(network_frames(trace_network([[1, 2], [3, 4]], parse_layers("flatten; fc n=1"), parameters=weights)))
+    assert said[-1].startswith("fc1 as a convolution, whose filter covers the whole map: 1·1 + 2·1 + 3·1 + 4·1 = 10")
     weights = {"0": ([[1], [1]], [2, -3])}
     list(network_frames(trace_network([4], parse_layers("fc n=2"), parameters=weights)))
     assert said[0].endswith("times the same weights, plus the bias 5, −6: 9, −2.")

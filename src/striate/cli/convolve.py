@@ -10,7 +10,7 @@ from striate.cli.words import command, shape
 from striate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from striate.arithmetic import ConvolutionTrace, Layer, NetworkTrace
+    from striate.arithmetic import ConvolutionTrace, Layer, LinearTrace, NetworkTrace
 
 __all__ = ["convolve"]
 
@@ -43,7 +43,8 @@ def convolve(
         compare: What else could do each convolution's job: grouped, depthwise separable, 1×1, layers of 3×3.
         network: Compare every convolution of a network of 'striate models' instead, at its own INPUT if none is given.
         trace: Show every step with its numbers.
-        linear: Show the first convolution as a linear layer looped over space: with --gif drawn, else as text.
+        linear: Show the first convolution as a linear layer looped over space, and fully connected layers over maps as
+            convolutions: with --gif the first of them drawn, else as text.
         limit: Steps to show of each layer with --trace.
         photo: Trace this photo, shrunk to INPUT, instead of whole numbers from the seed.
         kernel: Trace with this filter in the first convolution: "1 0 -1; 1 0 -1; 1 0 -1".
@@ -228,30 +229,60 @@ def _trace(
     from striate.recipes.convolve import trace_layers
 
     traced = trace_layers(input_shape, layers, photo=photo, kernel=kernel, seed=seed)
-    first = _first_convolution(traced, "--linear") if linear else None
+    first, full = _other_views(traced) if linear else (None, [])
     if text and steps:
         print_result("")
         print_result(traced.to_text(limit=limit))
-    if text and first is not None and html is None and gif is None:
-        print_result("")
-        print_result(first.as_linear().to_text(limit=limit))
-    files = _write_trace(traced, first, html=html, gif=gif)
+    if text and html is None and gif is None:
+        _say_other_views(first, full, limit)
+    files = _write_trace(traced, first, full, html=html, gif=gif)
     for name, path in files.items() if text else ():
         print_result(f"{name:<7} {path}")
     return {"trace": traced.to_dict(), "files": {name: str(path) for name, path in files.items()}}
 
 
-def _first_convolution(traced: "NetworkTrace", flag: str) -> "ConvolutionTrace":
+def _other_views(traced: "NetworkTrace") -> "tuple[ConvolutionTrace | None, list[LinearTrace]]":
+    """The first convolution, which is a linear layer, and the fully connected layers that are convolutions."""
+    from striate.arithmetic import LinearTrace
+
+    full = [one for one in traced.layers if isinstance(one, LinearTrace) and one.shape[1] * one.shape[2] > 1]
+    return None if full and not _convolutions(traced) else _first_convolution(traced, "--linear"), full
+
+
+def _say_other_views(first: "ConvolutionTrace | None", full: "list[LinearTrace]", limit: int) -> None:
+    if first is not None:
+        print_result("")
+        print_result(first.as_linear().to_text(limit=limit))
+    for layer in full:
+        print_result("")
+        print_result(f"{layer.name} as a convolution: filters of {shape(layer.shape)}, which cover the whole map")
+        steps = [f"  {step.number}. {step.text}" for step in layer.as_convolution().steps() if step.number in (3, 4)]
+        for line in steps[:limit]:
+            print_result(line)
+        if len(steps) > limit:
+            print_result(f"  … and {len(steps) - limit} more steps")
+
+
+def _convolutions(traced: "NetworkTrace") -> "list[ConvolutionTrace]":
     from striate.arithmetic import ConvolutionTrace
 
-    layer = next((one for one in traced.layers if isinstance(one, ConvolutionTrace)), None)
-    if layer is None:
+    return [one for one in traced.layers if isinstance(one, ConvolutionTrace)]
+
+
+def _first_convolution(traced: "NetworkTrace", flag: str) -> "ConvolutionTrace":
+    found = _convolutions(traced)
+    if not found:
         raise ConfigError(f"{flag} needs a convolution among the layers, such as 'conv f=3 n=1'.")
-    return layer
+    return found[0]
 
 
 def _write_trace(
-    traced: "NetworkTrace", first: "ConvolutionTrace | None", *, html: Path | None, gif: Path | None
+    traced: "NetworkTrace",
+    first: "ConvolutionTrace | None",
+    full: "list[LinearTrace]",
+    *,
+    html: Path | None,
+    gif: Path | None,
 ) -> dict[str, Path]:
     from striate.insight.explanation import write_whole
 
@@ -263,9 +294,13 @@ def _write_trace(
         write_whole(html, build_trace_page(traced, title=title).encode())
         files["Page"] = html
     if gif is not None:
-        from striate.draw import encode_gif, linear_frames, network_frames
+        from striate.draw import encode_gif, linear_frames, network_frames, trace_frames
 
-        write_whole(gif, encode_gif(network_frames(traced) if first is None else linear_frames(first)))
+        if first is not None:
+            frames = linear_frames(first)
+        else:
+            frames = trace_frames(full[0].as_convolution()) if full else network_frames(traced)
+        write_whole(gif, encode_gif(frames))
         files["GIF"] = gif
     return files
 

@@ -8,7 +8,7 @@ from PIL import ImageDraw
 
 from striate.arithmetic import ConvolutionTrace, FlattenTrace, LinearTrace, NetworkTrace, PoolingTrace
 from striate.arithmetic.layer_traces import ElementTrace
-from striate.arithmetic.trace_words import say_number
+from striate.arithmetic.trace_words import say_factor, say_number
 from striate.draw.easel import BETWEEN, GAP, TOP, Board, Easel, check_readable, peak
 from striate.draw.trace_frames import trace_frames
 from striate.errors import ConfigError
@@ -16,6 +16,7 @@ from striate.errors import ConfigError
 __all__ = ["network_frames"]
 
 _SHOWN = 3  # maps of a layer that are drawn
+_SAME = "as a convolution, whose filter covers the whole map:"
 _LINE = 12  # numbers of a row that stand in one line
 
 
@@ -23,6 +24,8 @@ def network_frames(
     trace: NetworkTrace, *, max_frames: int = 40, cell_px: int = 32, theme: str = "light"
 ) -> Iterator[NDArray[np.uint8]]:
     """The window at work in every layer that has one; the other layers with their numbers.
+
+    A fully connected layer over a map that was flattened is drawn as a convolution too, at its first output.
 
     Args:
         trace: What happened; of an activation or `flatten` the first three maps are drawn, of a window as
@@ -46,6 +49,10 @@ def network_frames(
             case LinearTrace():
                 outputs = range(min(len(layer.output), max_frames))
                 frames += [_linear(easel, layer, number) for number in outputs]
+                if layer.shape[1] * layer.shape[2] > 1:  # and once more, as the convolution that it is
+                    frames += trace_frames(
+                        layer.as_convolution(), max_frames=1, cell_px=cell_px, theme=theme, lead=f"{layer.name} {_SAME}"
+                    )
             case ElementTrace() | FlattenTrace():
                 frames.append(_whole(easel, layer))
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1)) if frames else (0, 0)
@@ -122,8 +129,7 @@ def _linear(easel: Easel, layer: LinearTrace, number: int) -> NDArray[np.uint8]:
     easel.map(pen, output, answers.T, peak(layer.output))
     easel.title(pen, output, "output")
     easel.mark(pen, output, number % _LINE, number // _LINE)
-    added = float(layer.bias[number])
-    bias = f" + {f'({say_number(added)})' if added < 0 else say_number(added)} (bias)" if added else ""
+    bias = f" + {say_factor(float(layer.bias[number]))} (bias)" if layer.bias[number] else ""
     total = say_number(float((layer.input * layer.weight[number]).sum()))
     words = f"Sum of the products {total}{bias} = {say_number(float(layer.output[number]))}, output {number}."
     easel.sentence(pen, words, width=image.width, floor=floor)

@@ -18,7 +18,12 @@ __all__ = ["trace_frames"]
 
 
 def trace_frames(
-    trace: ConvolutionTrace | PoolingTrace, *, max_frames: int = 120, cell_px: int = 32, theme: str = "light"
+    trace: ConvolutionTrace | PoolingTrace,
+    *,
+    max_frames: int = 120,
+    cell_px: int = 32,
+    theme: str = "light",
+    lead: str = "",
 ) -> Iterator[NDArray[np.uint8]]:
     """One picture for each place of the window, all of one size.
 
@@ -27,6 +32,7 @@ def trace_frames(
         max_frames: The places after these are left out.
         cell_px: Side of the square of one number, in pixels.
         theme: `light` or `dark`.
+        lead: Words before those of each place.
 
     Yields:
         uint8 `h w 3`.
@@ -38,7 +44,7 @@ def trace_frames(
     if max_frames < 1:
         raise ConfigError(f"max_frames must be at least 1, got {max_frames}.")
     check_readable(trace.padded.shape[1:])
-    scene = _Scene(trace, Easel(cell_px, theme))
+    scene = _Scene(trace, Easel(cell_px, theme), lead)
     for number, place in enumerate(np.ndindex(*trace.output.shape)):
         if number == max_frames:
             break
@@ -48,8 +54,8 @@ def trace_frames(
 class _Scene:
     """Where everything stands, and how one frame is drawn."""
 
-    def __init__(self, trace: ConvolutionTrace | PoolingTrace, easel: Easel) -> None:
-        self.trace, self.easel = trace, easel
+    def __init__(self, trace: ConvolutionTrace | PoolingTrace, easel: Easel, lead: str) -> None:
+        self.trace, self.easel, self.lead = trace, easel, lead
         cell = easel.cell
         rows, columns = trace.padded.shape[1:]
         is_convolution = isinstance(trace, ConvolutionTrace)
@@ -104,7 +110,7 @@ class _Scene:
         self.easel.sign(pen, (last.right + self.output.left) / 2, (last.top + last.bottom) / 2, "→")
         self._titles(pen, filter)
         words = say_sum(window) if isinstance(trace, ConvolutionTrace) else say_pool(window, trace.kind)
-        self.easel.sentence(pen, words, width=image.width, floor=floor)
+        self.easel.sentence(pen, f"{self.lead} {words}".strip(), width=image.width, floor=floor)
         return np.asarray(image)
 
     def _titles(self, pen: ImageDraw.ImageDraw, filter: int) -> None:  # noqa: A002
