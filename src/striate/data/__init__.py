@@ -1,6 +1,7 @@
-"""Photos in, numbers out: read images, prepare them as a network was trained on them, and name its classes.
+"""Photos in, numbers out: read images and sets of them, prepare them as a network was trained, name its classes.
 
-`decode` and `labels` know no torch, so that the command line can use them at once.
+`decode`, `labels` and everything that lists or checks pictures know no torch, so that the command line can use them at
+once.
 """
 
 from importlib import import_module
@@ -9,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from striate.data.decode import read_image
     from striate.data.files import find_images
+    from striate.data.image_set import ImageSet
     from striate.data.labels import Labels
+    from striate.data.open_data import open_data
     from striate.data.preprocessing import Preprocessing, View
+    from striate.data.problem import Problem
 
-__all__ = ["Labels", "Preprocessing", "View", "find_images", "read_image"]
+__all__ = ["ImageSet", "Labels", "Preprocessing", "Problem", "View", "find_images", "open_data", "read_image"]
 
 _FROM = {
+    "ImageSet": "image_set",
     "Labels": "labels",
     "Preprocessing": "preprocessing",
+    "Problem": "problem",
     "View": "preprocessing",
     "find_images": "files",
+    "open_data": "open_data",
     "read_image": "decode",
 }
 
