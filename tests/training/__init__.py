@@ -1,0 +1,1 @@
+"""Tests of the report; `samples` makes explanations of small real networks."""
