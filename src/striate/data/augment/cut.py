@@ -1,0 +1,134 @@
+"""One rectangle of a photo at the size that a network takes: what every geometry decides on, and how it is drawn.
+
+The decision needs the photo's size and its random numbers, but no pixel. So it can be made from the header of a file,
+and a JPEG of which a small part or a small picture is wanted can be decoded at a fraction of its scale.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from striate.data.augment.draws import Draws
+
+__all__ = ["PILLOW_FILTERS", "Cut", "Geometry", "Shifts", "render_cut"]
+
+PILLOW_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A part of a photo, and the picture that it becomes.
+
+    Attributes:
+        box: `xyxy` in photo pixels. What lies outside of the photo is black.
+        size: `(h, w)` of the result.
+        flip: Whether left and right are exchanged at the end.
+        interpolation: The filter of the resize: `nearest`, `bilinear`, `bicubic` or `lanczos`, with antialias.
+    """
+
+    box: tuple[float, float, float, float]
+    size: tuple[int, int]
+    flip: bool = False
+    interpolation: str = "bilinear"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shifts:
+    """Cuts of one size that take the pixels as they are, one a row.
+
+    Attributes:
+        top: `n` rows of the photo where the cuts begin; negative where black is added.
+        left: `n` columns.
+        flip: `n` times whether left and right are exchanged.
+    """
+
+    top: NDArray[np.int64]
+    left: NDArray[np.int64]
+    flip: NDArray[np.bool_]
+
+
+class Geometry(ABC):
+    """From the size of a picture and its random numbers to a cut: the interface of every geometry."""
+
+    @property
+    def views(self) -> int:
+        """How many results one picture gives."""
+        return 1
+
+    @property
+    def gray(self) -> bool:
+        """Whether color is taken out of the result."""
+        return False
+
+    @abstractmethod
+    def result_size(self) -> tuple[int, int] | None:
+        """`(h, w)` of every result, or None where it follows the picture."""
+
+    @abstractmethod
+    def cut(self, size: tuple[int, int], draws: Draws, row: int) -> Cut:
+        """The cut for a picture of `size` `(h, w)`, which is number `row` of `draws`."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One phrase, for people."""
+
+    def __call__(self, pixels: NDArray[np.uint8], draws: Draws, row: int) -> NDArray[np.uint8]:
+        """The cut drawn with Pillow: uint8 `h w 3` to uint8 `h w 3`, or `views h w 3` where there are several."""
+        return render_cut(pixels, self.cut((pixels.shape[0], pixels.shape[1]), draws, row))
+
+    def shifts(self, size: tuple[int, int], draws: Draws) -> Shifts | None:
+        """For pictures of `size` `(h, w)` that need no resize: where each cut begins. None where one is needed."""
+        del size, draws
+        return None
+
+
+def render_cut(pixels: NDArray[np.uint8], cut: Cut) -> NDArray[np.uint8]:
+    """The cut drawn with Pillow: uint8 `h w 3` to uint8 `h w 3` of the cut's size.
+
+    With a box of whole pixels inside of the photo, this is torchvision's `resized_crop` of a Pillow image.
+
+    Differs: from Pillow's `resize(box=…)` in that, with whole pixels, nothing outside of the box is looked at.
+    """
+    h, w = pixels.shape[:2]
+    left, top, right, bottom = cut.box
+    new_h, new_w = cut.size
+    inside = (max(left, 0.0), max(top, 0.0), min(right, float(w)), min(bottom, float(h)))
+    # Where the part that exists lands in the result.
+    x0, x1 = (round((x - left) * new_w / (right - left)) for x in inside[::2])
+    y0, y1 = (round((y - top) * new_h / (bottom - top)) for y in inside[1::2])
+    if (x0, y0, x1, y1) == (0, 0, new_w, new_h):
+        result = _resampled(pixels, inside, (new_h, new_w), cut.interpolation)
+    else:
+        result = np.zeros((new_h, new_w, 3), dtype=np.uint8)
+        if x1 > x0 and y1 > y0:
+            result[y0:y1, x0:x1] = _resampled(pixels, inside, (y1 - y0, x1 - x0), cut.interpolation)
+    return result[:, ::-1] if cut.flip else result
+
+
+def _resampled(
+    pixels: NDArray[np.uint8], box: tuple[float, float, float, float], size: tuple[int, int], interpolation: str
+) -> NDArray[np.uint8]:
+    left, top, right, bottom = box
+    if all(edge == int(edge) for edge in box):
+        part = pixels[int(top) : int(bottom), int(left) : int(right)]
+        if part.shape[:2] == size:
+            return part
+        image, inner = Image.fromarray(np.ascontiguousarray(part)), None
+    else:
+        # The photo beyond the reach of the filter's window is left out: Pillow copies what it is given.
+        h, w = pixels.shape[:2]
+        reach = 3 * max((right - left) / size[1], (bottom - top) / size[0], 1.0) + 1
+        x0, y0 = max(int(left - reach), 0), max(int(top - reach), 0)
+        x1, y1 = min(int(right + reach) + 1, w), min(int(bottom + reach) + 1, h)
+        image = Image.fromarray(np.ascontiguousarray(pixels[y0:y1, x0:x1]))
+        # Pillow keeps the box in single precision and refuses one that reaches outside by a rounding error.
+        inner = (left - x0, top - y0, min(right - x0, x1 - x0), min(bottom - y0, y1 - y0))
+    return np.asarray(image.resize((size[1], size[0]), PILLOW_FILTERS[interpolation], box=inner))
