@@ -87,6 +87,15 @@ def test_the_next_command_works(layer: str, flag: str, run_cli: Callable[..., An
     assert run_cli("convolve", "8", layer, flag).code == 0
 
 
+def test_a_refused_animation_leaves_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run_cli("convolve", "12", "flatten", "--html", "a.html", "--gif", "a.gif")
+    assert result.code == 2
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_fully_connected_layer_as_a_convolution(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., Any]
 ) -> None:

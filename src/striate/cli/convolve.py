@@ -286,13 +286,12 @@ def _write_trace(
 ) -> dict[str, Path]:
     from striate.insight.explanation import write_whole
 
-    files = {}
+    made: dict[str, tuple[Path, bytes]] = {}
     if html is not None:
         from striate.report.trace_page import build_trace_page
 
         title = " → ".join([shape(traced.input.shape), *(layer.name for layer in traced.layers)])
-        write_whole(html, build_trace_page(traced, title=title).encode())
-        files["Page"] = html
+        made["Page"] = (html, build_trace_page(traced, title=title).encode())
     if gif is not None:
         from striate.draw import encode_gif, linear_frames, network_frames, trace_frames
 
@@ -300,9 +299,10 @@ def _write_trace(
             frames = linear_frames(first)
         else:
             frames = trace_frames(full[0].as_convolution()) if full else network_frames(traced)
-        write_whole(gif, encode_gif(frames))
-        files["GIF"] = gif
-    return files
+        made["GIF"] = (gif, encode_gif(frames))
+    for path, content in made.values():  # all or none: an animation may be refused after the page was made
+        write_whole(path, content)
+    return {name: path for name, (path, _) in made.items()}
 
 
 def _matrix(
