@@ -125,6 +125,18 @@ def test_input_and_output_of_a_pooling_share_one_scale(page: Any) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize(
+    "traced", [trace_network(np.arange(16).reshape(4, 4), parse_layers("avgpool f=3 s=2 p=1 ceil"))]
+)
+def test_a_mean_says_the_padding_that_it_counts(page: Any) -> None:
+    assert page.inner_text("#sentence").startswith("mean(0, 1, 4, 5 and 5 zeros of the padding) = 1.11,")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#sentence").startswith("mean(1, 2, 3, 5, 6, 7 and 3 zeros of the padding) = 2.67,")
+    page.keyboard.press("End")  # hangs over: one row and one column are padding, the others are nothing
+    assert page.inner_text("#sentence").startswith("mean(15 and 3 zeros of the padding) = 3.75,")
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("traced", [trace_network([[-2.5e-9]], parse_layers("relu"))])
 def test_small_numbers_have_true_minus_signs_too(page: Any) -> None:
     assert page.locator(".board").first.locator("title").text_content() == "(0, 0): −2.5e−9"

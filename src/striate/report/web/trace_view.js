@@ -130,6 +130,12 @@ function poolingView(layer, go, stage) {
   const size = [layer.output.length, layer.output[0].length, layer.output[0][0].length], per = size[1] * size[2];
   const scale = Math.max(peak(layer.input), peak(layer.output)), word = { max: "max", min: "min", average: "mean", lp: "norm" }[layer.pooling];
   let channel = -1, input = null, output = null;
+  const ends = [0, 1].map((axis) => layer.padding[axis][0] + layer.padding[axis][1] + (axis ? layer.input[0][0] : layer.input[0]).length);
+  /** What an average divides by beside the numbers: padding, but nothing beyond it. @param {[number, number][]} places @param {number} numbers */
+  const zeros = (places, numbers) => {
+    const more = layer.pooling === "average" ? places.filter(([r, s]) => r < ends[0] && s < ends[1]).length - numbers : 0;
+    return more ? ` and ${more} ${more > 1 ? "zeros" : "zero"} of the padding` : "";
+  };
   return {
     count: size[0] * per,
     filters: size[0],
@@ -149,7 +155,7 @@ function poolingView(layer, go, stage) {
       output.reveal(y * size[2] + x + 1);
       output.box(y, x, 1, 1);
       const shown = seen.length <= 27 ? seen.join(", ") : `${seen.slice(0, 8).join(", ")}, … (${seen.length} numbers)`;
-      return ["", `${word}(${shown}) = `, say(layer.output[map][y][x]), `, written to (${y}, ${x}) of channel ${map}.`];
+      return ["", `${word}(${shown}${zeros(places, seen.length)}) = `, say(layer.output[map][y][x]), `, written to (${y}, ${x}) of channel ${map}.`];
     },
   };
 }
