@@ -62,7 +62,7 @@ def _images_in(folder: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file in one step, its bytes on the disk before its name: a full disk or a killed process leaves the old."""
+    """Replace a file in one step, its bytes before its name: a full disk or a killed process leaves the old one."""
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         with part.open("wb") as stream:

@@ -49,6 +49,8 @@ class Explanation:
         occlusion_classes: The grid's last axis: the top answers, and the target when it is not among them.
         occlusion_labels: Their names.
         provenance: Versions, device, threads, seconds of each part, and the command that made it.
+        view_steps: What was found on this photo and done to it, in sentences, where the preprocessing looks for
+            something; else empty.
     """
 
     photo: NDArray[np.uint8]
@@ -69,6 +71,7 @@ class Explanation:
     occlusion_classes: tuple[int, ...]
     occlusion_labels: tuple[str, ...]
     provenance: dict[str, Any]
+    view_steps: tuple[str, ...] = ()
 
     def save(self, folder: str | Path) -> dict[str, Path]:
         """Write everything into `folder` (made when missing); each file whole or not at all.
@@ -128,7 +131,12 @@ class Explanation:
         kernels = self.kernels
         return {
             "format": FORMAT,
-            "photo": {"name": self.photo_name, "size": list(self.photo_size), "crop": list(self.crop)},
+            "photo": {
+                "name": self.photo_name,
+                "size": list(self.photo_size),
+                "crop": list(self.crop),
+                "steps": list(self.view_steps),
+            },
             "network": self.network,
             "weights": self.weights,
             "preprocessing": self.preprocessing.to_dict(),
@@ -209,6 +217,7 @@ class Explanation:
             occlusion_classes=tuple(numbers["occlusion"]["classes"]),
             occlusion_labels=tuple(numbers["occlusion"]["labels"]),
             provenance=numbers["provenance"],
+            view_steps=tuple(numbers["photo"].get("steps", ())),
         )
 
 

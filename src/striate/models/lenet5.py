@@ -27,7 +27,7 @@ from striate.layers.squash import Squash
 from striate.layers.subsampling import Subsample2d
 from striate.layers.table_convolution import TableConv2d
 
-__all__ = ["LeNet5", "build_lenet5", "class_codes", "map_loss"]
+__all__ = ["LeNet5", "build_lenet5", "class_codes", "map_loss", "map_losses"]
 
 # Which S2 maps each C3 map sees (table I): every three neighbors (in a ring), every four neighbors, three fours with
 # gaps, and all. 60 links of 25 weights and 16 biases are C3's 1,516 parameters.
@@ -81,8 +81,8 @@ def _hash_bits(text: str) -> list[bool]:
     return [bool(number >> i & 1) for i in range(_CODE_LENGTH)]
 
 
-def map_loss(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], *, j: float) -> Float[Tensor, ""]:
-    """The paper's maximum-a-posteriori criterion, mean over the batch.
+def map_losses(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], *, j: float) -> Float[Tensor, " n"]:
+    """The paper's maximum-a-posteriori criterion of every image.
 
     E = y_label + log(e^−j + Σ_i e^−y_i) with y = −logits. The first term pulls F6 towards the right code, the second
     pushes it away from all codes; the constant j stands for a class "none of these" and keeps the push from going on
@@ -98,7 +98,12 @@ def map_loss(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], *, j: floa
     rubbish = logits.new_full((len(logits), 1), -j)
     everything = torch.cat([logits, rubbish], dim=1).logsumexp(dim=1)
     right = logits.gather(1, labels[:, None])[:, 0]
-    return (everything - right).mean()
+    return everything - right
+
+
+def map_loss(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], *, j: float) -> Float[Tensor, ""]:
+    """The mean of `map_losses`, which is what the paper minimizes."""
+    return map_losses(logits, labels, j=j).mean()
 
 
 class LeNet5(nn.Sequential):

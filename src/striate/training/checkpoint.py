@@ -1,0 +1,106 @@
+"""Checkpoints that survive what happens to them: a kill at any moment, a full disk, a damaged file.
+
+A checkpoint is one safetensors file in the run's `state` folder, `step-00000120-<hash>.safetensors`. The hash in its
+name is that of its bytes: a file that was cut or changed is known by it. It gets its name in one step, after its bytes
+are on the disk, and the one before is kept, so there is always a whole one. Nothing is pickled.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from striate.errors import DataError
+
+__all__ = ["Checkpoint", "newest_checkpoint", "write_checkpoint"]
+
+_NAME = re.compile(r"step-(\d{8,})-([0-9a-f]{16})\.safetensors")
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Everything that going on needs.
+
+    Attributes:
+        tensors: Weights, averages and the optimizer's memory, by name.
+        facts: Numbers and words: step, epoch, sums, best score.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, step: int) -> Path:
+    """Write a checkpoint, whole or not at all; of the older ones the newest stays.
+
+    Raises:
+        DataError: If the disk is full or cannot be written; what was there is still there.
+    """
+    part = folder / f".{uuid4().hex}.part"
+    # Views of one memory (tied weights) are written apart: the format knows no sharing.
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(".*.part"):
+            leftover.unlink(missing_ok=True)
+        save_file(tensors, part, metadata={"facts": json.dumps(dict(checkpoint.facts))})
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        path = folder / f"step-{step:08d}-{_hash(part)}.safetensors"
+        for old in _by_step(folder)[:-1]:
+            old.unlink(missing_ok=True)
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        full = number in _FULL or "No space left" in str(error)
+        reason = "the disk is full" if full else str(getattr(error, "strerror", None) or error)
+        raise DataError(f"The checkpoint at step {step} cannot be written to '{folder}': {reason}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, tuple[str, ...]]:
+    """The newest checkpoint that is whole, and a sentence about each newer one that is not."""
+    problems: list[str] = []
+    for path in reversed(_by_step(folder)):
+        try:
+            return _read(path), tuple(problems)
+        except DataError as error:
+            problems.append(str(error))
+    return None, tuple(problems)
+
+
+def _read(path: Path) -> Checkpoint:
+    found = _NAME.fullmatch(path.name)
+    try:
+        if found is None or _hash(path) != found[2]:
+            raise DataError(f"{path}: its bytes are not those that were written; it is damaged.")
+        with safe_open(path, framework="pt", device="cpu") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: cannot be read ({' '.join(str(error).split())}).") from error
+
+
+def _by_step(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("step-*.safetensors") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: (int(path.name.split("-")[1]), path.stat().st_mtime))
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]

@@ -1,0 +1,87 @@
+"""What weights answer to pictures that they did not learn from, while they are still learning."""
+
+from collections.abc import Generator
+
+import numpy as np
+import torch
+
+from striate.data.augment import FixedView
+from striate.data.image_set import ImageSet
+from striate.data.loader import load_batches
+from striate.data.problem import Problem
+from striate.errors import DataError
+from striate.training.events import Validating
+from striate.training.learner import Learner
+from striate.training.losses import every_logits
+from striate.training.order import count_batches
+from striate.training.predictions import Predictions
+
+__all__ = ["scores_of", "validate"]
+
+
+def validate(
+    learner: Learner, pictures: ImageSet, *, epoch: int, workers: int
+) -> Generator[Validating | tuple[Problem, ...], None, Predictions]:
+    """Answer every picture with the weights that are worth keeping, in full precision; each process a share of them.
+
+    Args:
+        learner: Network and settings.
+        pictures: At least one.
+        epoch: The one that just ended, from 1.
+        workers: Threads that read.
+
+    Yields:
+        How far it is; and what could not be read.
+
+    Returns:
+        The answers to all pictures that can be read, in their order, on every process.
+
+    Raises:
+        DataError: If none of them can be read.
+    """
+    world, module = learner.world, learner.kept_module()
+    mine = np.arange(world.rank, len(pictures), world.size)
+    batch_size = max(learner.settings.batch_size // world.size, 1)
+    batches = np.array_split(mine, max(count_batches(len(mine), batch_size), 1))
+    view = FixedView(learner.task.preprocessing)
+    loaded = load_batches(pictures, batches, view, seed=0, epoch=0, workers=workers)
+    logits = [torch.zeros(0, len(learner.task.labels))]
+    indices = [torch.zeros(0, dtype=torch.int64)]
+    done = 0
+    try:
+        for batch in loaded:
+            if batch.problems:
+                yield batch.problems
+            done += len(batch) + len(batch.problems)
+            if len(batch):
+                with torch.inference_mode():
+                    logits.append(every_logits(module(learner.inputs_for_evaluation(batch)))[0].float().cpu())
+                indices.append(torch.from_numpy(batch.indices))
+            yield Validating(epoch, min(done * world.size, len(pictures)), len(pictures))
+    finally:
+        loaded.close()
+    every = world.gather(torch.cat(logits).to(learner.device)).cpu()
+    which = world.gather(torch.cat(indices).to(learner.device)).cpu()
+    if not len(every):
+        raise DataError("None of the validation pictures can be read; `striate data check` says why.")
+    order = which.argsort()
+    rows = which[order].numpy()
+    return Predictions(
+        every[order].numpy(),
+        pictures.labels[rows],
+        tuple(pictures.name(int(i)) for i in rows),
+        tuple(learner.task.labels),
+        {"view": "center", "epoch": epoch},
+    )
+
+
+def scores_of(answered: Predictions) -> dict[str, float]:
+    """The numbers of a row of metrics: mean negative log-likelihood, top-1 and top-5."""
+    order = np.argsort(-answered.logits, axis=1, kind="stable")[:, :5]
+    hits = order == answered.labels[:, None]
+    right = np.take_along_axis(answered.log_probabilities, answered.labels[:, None], axis=1)
+    return {
+        "val_loss": float(-right.mean()),
+        "val_top1": float(hits[:, 0].mean()),
+        "val_top5": float(hits.any(axis=1).mean()),
+    }
