@@ -3,24 +3,33 @@
 import re
 from pathlib import Path
 
+from striate.data.csv_table import is_image_table, read_csv_table
 from striate.data.files import printable
+from striate.data.idx import find_idx_pairs, is_idx, read_idx
 from striate.data.image_folder import read_image_folder
 from striate.data.image_set import ImageSet
 from striate.data.npz import read_npz
+from striate.data.tar_index import is_tar
+from striate.data.tar_shards import read_tar_shards
 from striate.errors import DataError
 
-__all__ = ["open_data"]
+__all__ = ["TABLE_NAMES", "open_data"]
+
+TABLE_NAMES = ("labels.csv", "labels.tsv", "metadata.csv")
+"""A folder with a table of one of these names, and a path and a label in its header, is read by the table."""
+
+_ARCHIVE = re.compile(r"\.(zip|tgz|tar\.\w+|7z|rar)$", re.IGNORECASE)
 
 
 def open_data(path: str | Path) -> dict[str, ImageSet]:
     """The labeled pictures at a path: `{"all": …}`, or `train`, `val`, `test` as far as the source has them.
 
+    Nothing is decoded; what is wrong with single pictures is found when they are read, or by `check_images`.
+
     Args:
         path: A folder of class folders (with or without `train`, `val`, `test` above them), a CSV file, a folder with
             MNIST's idx files, an npz file, or WebDataset tar shards (a file, a folder of them, or a pattern such as
-            `shard-{000..007}.tar`). See `docs/guide/data.md`.
-
-    Nothing is decoded; what is wrong with single pictures is found when they are read, or by `check_images`.
+            `shard-{000..007}.tar`). `docs/guide/data.md` describes each.
 
     Raises:
         DataError: If nothing can be recognized, or the source contradicts itself; the message names the file.
@@ -31,18 +40,54 @@ def open_data(path: str | Path) -> dict[str, ImageSet]:
             return _open_folder(source)
         if source.is_file():
             return _open_file(source)
+        if re.search(r"\{.*\}", str(path)):
+            return read_tar_shards(source)
     except OSError as error:
-        raise DataError(f"{printable(source)}: cannot be opened ({error.strerror or error}).") from error
+        name = printable(error.filename or source)
+        raise DataError(f"{name}: cannot be opened ({error.strerror or error}).") from error
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{printable(source)}: not a possible file name.") from error  # a zero byte in it
     raise DataError(f"{printable(source)}: no such file or folder.")
 
 
 def _open_folder(folder: Path) -> dict[str, ImageSet]:
+    table = next((folder / name for name in TABLE_NAMES if (folder / name).is_file()), None)
+    if table is not None and is_image_table(table):
+        return read_csv_table(table)
+    if find_idx_pairs(folder):
+        return read_idx(folder)
+    if _is_shards(folder):
+        return read_tar_shards(folder)
     return read_image_folder(folder)
 
 
+def _is_shards(folder: Path) -> bool:
+    """Whether tar files lie in a folder and no folders beside them, or in all the folders in it."""
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    folders = [entry for entry in entries if entry.is_dir()]
+    if not folders:
+        return any(entry.suffix.lower() == ".tar" for entry in entries)
+    return len(folders) <= 3 and all(
+        not any(entry.is_dir() for entry in inside) and any(entry.suffix.lower() == ".tar" for entry in inside)
+        for inside in (list(each.iterdir()) for each in folders)
+    )
+
+
 def _open_file(file: Path) -> dict[str, ImageSet]:
-    if file.suffix.lower() == ".npz":
+    suffix = file.suffix.lower()
+    if suffix == ".npz":
         return read_npz(file)
-    if re.search(r"\.(zip|tgz|tar\.\w+|7z|rar)$", file.name.lower()):
-        raise DataError(f"{printable(file)}: an archive; unpack it first, and give the folder.")
-    raise DataError(f"{printable(file)}: no data that is known here; give a folder, a CSV, npz, idx or tar file.")
+    if is_idx(file):
+        return read_idx(file)
+    if _ARCHIVE.search(file.name):
+        raise DataError(f"{printable(file)}: a packed archive; unpack it first, and give the folder.")
+    if suffix == ".tar" or is_tar(file):
+        return read_tar_shards(file)
+    if suffix in {".csv", ".tsv", ".txt"} or is_image_table(file):
+        return read_csv_table(file)
+    raise DataError(
+        f"{printable(file)}: holds no labeled pictures that can be recognized; give a folder of class folders, or a "
+        "CSV, npz, idx or tar file."
+    )
