@@ -1,11 +1,13 @@
 """Every case of ONNX's conformance suite for convolution, pooling and normalization, on the operator and on its twin.
 
-The cases are read from the `onnx` package. Their attributes are translated here and nowhere else: `auto_pad`,
-`output_shape`, and column-major places of maxima are ONNX's own ways of saying what our arguments say.
+The cases are read from the `onnx` package: those of its operators, and the layers that PyTorch once exported. Their
+attributes are translated here and nowhere else: `auto_pad`, `output_shape`, and column-major places of maxima are
+ONNX's own ways of saying what our arguments say.
 """
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from striate import ops
 from striate.arithmetic import resolve_padding, split_padding
+from striate.errors import ConfigError
 from striate.ops import reference
 
 onnx = pytest.importorskip("onnx", reason="needs the package onnx")
@@ -29,6 +32,17 @@ EXPECTED = {
     "LpPool": 8,
     "MaxPool": 19,
 }
+EXPORTED = {"AveragePool": 7, "Conv": 27, "ConvTranspose": 3, "MaxPool": 9}
+LARGE = ("test_MaxPool1d_stride_padding_dilation", "test_MaxPool2d_stride_padding_dilation", "test_operator_conv")
+"""Exported layers of millions of products, over which the twin takes seconds to minutes: a test of their own."""
+
+# Operators of the suite whose names say convolution or pooling and which are others.
+UNSUPPORTED = {
+    "CausalConvWithState": "a convolution that keeps the end of the last call",
+    "ConvInteger": "whole numbers with a zero point",
+    "DeformConv": "places that a second map moves",
+    "QLinearConv": "whole numbers with a scale and a zero point",
+}
 
 
 def _collect() -> list[Any]:
@@ -41,7 +55,27 @@ def _collect() -> list[Any]:
     return [case for case, nodes in graphs if len(nodes) == 1 and nodes[0].op_type in EXPECTED]
 
 
+def _collect_exported() -> list[Any]:
+    """Folders of models with one layer of ours, what it was given and what it answered."""
+    data = Path(onnx.__file__).parent / "backend" / "test" / "data"
+    folders = [
+        folder for kind in ("pytorch-converted", "pytorch-operator") for folder in sorted((data / kind).iterdir())
+    ]
+    return [folder for folder in folders if EXPECTED.keys() & {node.op_type for node in _graph(folder).node}]
+
+
+def _graph(folder: Path) -> Any:
+    return onnx.load(folder / "model.onnx").graph
+
+
+def _layer(graph: Any) -> Any:
+    """The layer alone: averages along one axis stand between an `Unsqueeze` and a `Squeeze`."""
+    (node,) = [node for node in graph.node if node.op_type not in ("Squeeze", "Unsqueeze")]
+    return node
+
+
 CASES = _collect()
+FOLDERS = _collect_exported()
 Pads = list[tuple[int, int]]
 Runs = tuple[Callable[[], Any], Callable[[], Any]]  # the operator, and its twin
 
@@ -50,6 +84,24 @@ def test_no_case_of_the_suite_is_left_out() -> None:
     """A new release of the suite may add cases; they run too, and this list says how many there were."""
     counts = {kind: sum(case.model.graph.node[0].op_type == kind for case in CASES) for kind in EXPECTED}
     assert all(counts[kind] >= number for kind, number in EXPECTED.items())
+    exported = [_layer(_graph(folder)).op_type for folder in FOLDERS]
+    assert {kind: exported.count(kind) for kind in EXPORTED} == EXPORTED
+    assert len(exported) == sum(EXPORTED.values())
+
+
+def test_operators_of_the_suite_that_are_not_ours_are_listed() -> None:
+    from onnx.defs import get_all_schemas
+
+    alike = {schema.name for schema in get_all_schemas() if "Conv" in schema.name and schema.domain == ""}
+    assert alike <= EXPECTED.keys() | UNSUPPORTED.keys()
+
+
+@pytest.mark.parametrize("run", [ops.cross_correlation, ops.convolution, ops.transposed_convolution])
+def test_refuses_quantized_maps_by_the_name_of_the_operator(run: Callable[..., Any]) -> None:
+    """`ConvInteger` and `QLinearConv` read such maps."""
+    whole = torch.ones(1, 1, 3, 3, dtype=torch.uint8)
+    with pytest.raises(ConfigError, match=r"(cross_correlation|transposed_convolution) takes floating-point .* uint8"):
+        run(whole, whole)
 
 
 def _attributes(node: Any) -> dict[str, Any]:
@@ -208,11 +260,54 @@ BUILD = {
 def test_case(case: Any, record_property: Callable[[str, object], None]) -> None:
     node = case.model.graph.node[0]
     for inputs, outputs in case.data_sets:
-        for run in BUILD[node.op_type](_attributes(node), [np.array(x) for x in inputs]):
-            results = run()
-            results = results if isinstance(results, tuple) else (results,)
-            for result, expected in zip(results, outputs, strict=False):
-                found = np.asarray(result)
-                assert found.shape == expected.shape
-                np.testing.assert_allclose(found, expected, rtol=case.rtol, atol=1e-6)
+        _compare(node, [np.array(x) for x in inputs], outputs, rtol=case.rtol)
     record_property("counted", (f"ONNX cases of {node.op_type}, each on the operator and on its twin", 1))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_layer_exported_by_pytorch(folder: Path, record_property: Callable[[str, object], None]) -> None:
+    node, inputs, expected = _exported(folder)
+    large = folder.name in LARGE
+    _compare(node, inputs, [expected], rtol=1e-5, which=(0,) if large else (0, 1))
+    where = "on the operator, its twin among the slow tests" if large else "on the operator and on its twin"
+    record_property("counted", (f"ONNX layers exported by PyTorch, {node.op_type}, {where}", 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_twin_on_a_large_layer_exported_by_pytorch(name: str, record_property: Callable[[str, object], None]) -> None:
+    (folder,) = [folder for folder in FOLDERS if folder.name == name]
+    node, inputs, expected = _exported(folder)
+    _compare(node, inputs, [expected], rtol=1e-5, which=(1,))
+    record_property("counted", (f"ONNX layers exported by PyTorch, {node.op_type}, on the twin", 1))
+
+
+def _exported(folder: Path) -> tuple[Any, list[NDArray[Any]], NDArray[Any]]:
+    """The layer, what it reads and what it answered."""
+    graph = _graph(folder)
+    node = _layer(graph)
+    (given,) = sorted(folder.glob("test_data_set_*"))
+    x, expected = (_tensor(given / f"{name}_0.pb") for name in ("input", "output"))
+    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    kernel = next(a.ints for a in node.attribute if a.name == "kernel_shape")
+    if len(kernel) > x.ndim - 2:  # see `_layer`
+        x, expected = x[..., None], expected[..., None]
+    return node, [x, *(weights[name].copy() for name in node.input if name in weights)], expected
+
+
+def _tensor(path: Path) -> NDArray[Any]:
+    return np.array(onnx.numpy_helper.to_array(onnx.TensorProto.FromString(path.read_bytes())))
+
+
+def _compare(
+    node: Any, inputs: list[NDArray[Any]], outputs: list[NDArray[Any]], *, rtol: float, which: tuple[int, ...] = (0, 1)
+) -> None:
+    """The operator (0) and its twin (1) give what the suite says."""
+    runs = BUILD[node.op_type](_attributes(node), inputs)
+    for run in (runs[i] for i in which):
+        results = run()
+        results = results if isinstance(results, tuple) else (results,)
+        for result, expected in zip(results, outputs, strict=False):
+            found = np.asarray(result)
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=rtol, atol=1e-6)
