@@ -8,19 +8,77 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from striate.data.augment.batches import BatchTransform, MixingTransform
+    from striate.data.augment.color_jitter import ColorJitter
     from striate.data.augment.cut import Cut, Geometry, render_cut
     from striate.data.augment.draws import Draws
     from striate.data.augment.fixed_view import FixedView
+    from striate.data.augment.mixing import CutMix, EitherMix, Mixup
+    from striate.data.augment.pad_crop import PadCrop
+    from striate.data.augment.pca_lighting import PcaLighting
+    from striate.data.augment.random_erasing import RandomErasing
     from striate.data.augment.random_resized_crop import RandomResizedCrop
+    from striate.data.augment.recipes import POLICIES, Augmentation, Policy, build_augmentation
+    from striate.data.augment.scale_jitter import ScaleJitter
+    from striate.data.augment.ten_crop import DenseView, TenCrop
+    from striate.data.augment.user_transform import UserTransform
+    from striate.data.augment.warp import ElasticDistortion, RandomAffine, Warp
 
-__all__ = ["Cut", "Draws", "FixedView", "Geometry", "RandomResizedCrop", "render_cut"]
+__all__ = [
+    "POLICIES",
+    "Augmentation",
+    "BatchTransform",
+    "ColorJitter",
+    "Cut",
+    "CutMix",
+    "DenseView",
+    "Draws",
+    "EitherMix",
+    "ElasticDistortion",
+    "FixedView",
+    "Geometry",
+    "MixingTransform",
+    "Mixup",
+    "PadCrop",
+    "PcaLighting",
+    "Policy",
+    "RandomAffine",
+    "RandomErasing",
+    "RandomResizedCrop",
+    "ScaleJitter",
+    "TenCrop",
+    "UserTransform",
+    "Warp",
+    "build_augmentation",
+    "render_cut",
+]
 
 _FROM = {
+    "Augmentation": "recipes",
+    "BatchTransform": "batches",
+    "ColorJitter": "color_jitter",
     "Cut": "cut",
+    "CutMix": "mixing",
+    "DenseView": "ten_crop",
     "Draws": "draws",
+    "EitherMix": "mixing",
+    "ElasticDistortion": "warp",
     "FixedView": "fixed_view",
     "Geometry": "cut",
+    "MixingTransform": "batches",
+    "Mixup": "mixing",
+    "POLICIES": "recipes",
+    "PadCrop": "pad_crop",
+    "PcaLighting": "pca_lighting",
+    "Policy": "recipes",
+    "RandomAffine": "warp",
+    "RandomErasing": "random_erasing",
     "RandomResizedCrop": "random_resized_crop",
+    "ScaleJitter": "scale_jitter",
+    "TenCrop": "ten_crop",
+    "UserTransform": "user_transform",
+    "Warp": "warp",
+    "build_augmentation": "recipes",
     "render_cut": "cut",
 }
 

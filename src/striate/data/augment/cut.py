@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.data.augment.draws import Draws
+from striate.errors import ConfigError
 
-__all__ = ["PILLOW_FILTERS", "Cut", "Geometry", "Shifts", "render_cut"]
+__all__ = ["PILLOW_FILTERS", "Cut", "Geometry", "Shifts", "check_flip", "flip_words", "render_cut"]
 
 PILLOW_FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -88,6 +89,21 @@ class Geometry(ABC):
         """For pictures of `size` `(h, w)` that need no resize: where each cut begins. None where one is needed."""
         del size, draws
         return None
+
+
+def check_flip(name: str, flip: float) -> None:
+    """Refuse what is no probability.
+
+    Raises:
+        ConfigError: If `flip` is outside [0, 1].
+    """
+    if not 0 <= flip <= 1:
+        raise ConfigError(f"{name}: flip must be a probability in [0, 1], got {flip}.")
+
+
+def flip_words(flip: float) -> str:
+    """The end of a description: how often left and right are exchanged."""
+    return f", mirrored in {100 * flip:g} % of cases" if flip else ", never mirrored"
 
 
 def render_cut(pixels: NDArray[np.uint8], cut: Cut) -> NDArray[np.uint8]:

@@ -62,6 +62,11 @@ class Draws:
         """Numbers in [0, 1), `n count`, multiples of 2^-53."""
         return self._remembered("uniform", name, count, lambda: _fractions(self._bits(name, count)))
 
+    def coarse(self, name: str, count: int = 1) -> NDArray[np.float32]:
+        """Cheap numbers for fields of noise, in [0, 1), float32 `n count`: four of each hash, multiples of 2^-16."""
+        words = self._bits(name, -(-count // 4)).astype("<u8", copy=False).view("<u2")
+        return words[:, :count].astype(np.float32) * np.float32(2.0**-16)
+
     def normal(self, name: str, count: int = 1) -> NDArray[np.float64]:
         """Standard normal numbers, `n count` (Box and Muller 1958)."""
 

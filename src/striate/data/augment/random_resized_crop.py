@@ -8,7 +8,7 @@ and far, whole and in part.
 import math
 from dataclasses import dataclass
 
-from striate.data.augment.cut import Cut, Geometry
+from striate.data.augment.cut import Cut, Geometry, check_flip, flip_words
 from striate.data.augment.draws import Draws
 from striate.errors import ConfigError
 
@@ -49,8 +49,7 @@ class RandomResizedCrop(Geometry):
             raise ConfigError(f"RandomResizedCrop: scale must be two shares, 0 < low ≤ high ≤ 1, got {self.scale}.")
         if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
             raise ConfigError(f"RandomResizedCrop: ratio must be two numbers, 0 < low ≤ high, got {self.ratio}.")
-        if not 0 <= self.flip <= 1:
-            raise ConfigError(f"RandomResizedCrop: flip must be a probability in [0, 1], got {self.flip}.")
+        check_flip("RandomResizedCrop", self.flip)
 
     def result_size(self) -> tuple[int, int]:
         """`size`."""
@@ -88,8 +87,3 @@ class RandomResizedCrop(Geometry):
         low, high = (f"{100 * share:g}" for share in self.scale)
         words = f"random part of {low}–{high} % of the area, shape {self.ratio[0]:.2g} to {self.ratio[1]:.2g}"
         return words + f", resized to {self.size[0]} × {self.size[1]}" + flip_words(self.flip)
-
-
-def flip_words(flip: float) -> str:
-    """The end of a description: how often left and right are exchanged."""
-    return f", mirrored in {100 * flip:g} % of cases" if flip else ", never mirrored"
