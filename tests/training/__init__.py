@@ -1,1 +1,1 @@
-"""Tests of the report; `samples` makes explanations of small real networks."""
+"""Tests of training: what is computed from pictures and labels, and what is said about it."""

@@ -8,13 +8,13 @@ from striate.errors import DataError, ShapeError
 from striate.training.predictions import Predictions
 
 
-def some(count=5, classes=3, **changes):
+def some(count=5, width=3, **changes):
     rng = np.random.default_rng(0)
     parts = {
-        "logits": rng.normal(size=(count, classes)).astype(np.float32),
-        "labels": rng.integers(0, classes, count),
+        "logits": rng.normal(size=(count, width)).astype(np.float32),
+        "labels": rng.integers(0, width, count),
         "names": tuple(f"{i}.png" for i in range(count)),
-        "classes": tuple(f"class {i}" for i in range(classes)),
+        "classes": tuple(f"class {i}" for i in range(width)),
         "facts": {"network": "n"},
     }
     return Predictions(**{**parts, **changes})
