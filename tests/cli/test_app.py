@@ -87,7 +87,7 @@ def test_unknown_verb_names_the_nearest_and_imports_no_verb(run_cli: Callable[..
         (["inspect", "resnet18", "--depth"], "'striate inspect' needs a value for --depth."),
         (["inspect", "resnet18", "--depth", "1", "--depth", "2"], "'--depth' was given more than once; give it once."),
         (["explain"], "'striate explain' needs either PHOTO or --from DIR, exactly one of them."),
-        (["models", "resnet51"], "No network named 'resnet51'. Nearest: 'resnet50'"),
+        (["models", "resnet51"], "No network named 'resnet51'. Nearest: 'resnet56'"),
     ],
 )
 def test_usage_mistakes_are_one_line_and_code_2(words: list[str], message: str, run_cli: Callable[..., Any]) -> None:

@@ -31,11 +31,14 @@ def test_gradients_are_those_of_finite_differences():
     )
 
 
-def test_random_weights_have_variance_two_by_fan_out():
+@pytest.mark.parametrize(
+    ("options", "fan"), [({}, 32 * 9), ({"mode": "fan_out"}, 32 * 9), ({"mode": "fan_in"}, 64 * 9)]
+)
+def test_random_weights_have_variance_two_by_fan(options, fan):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(64, 32, 3, groups=2), nn.Linear(8, 8))
+    network = nn.Sequential(nn.Conv2d(128, 32, 3, groups=2), nn.Linear(8, 8))
     bias, linear = network[0].bias.detach().clone(), network[1].weight.detach().clone()
-    initialize_convolutions(network)
-    assert float(network[0].weight.detach().var()) == pytest.approx(2 / (32 * 9), rel=0.05)
+    initialize_convolutions(network, **options)
+    assert float(network[0].weight.detach().var()) == pytest.approx(2 / fan, rel=0.05)
     assert torch.equal(network[0].bias, bias)
     assert torch.equal(network[1].weight, linear)

@@ -18,8 +18,8 @@ EVERY = list(catalogue())
 # One of each kind runs for real, those with a table of depths with few blocks: the rest is the same code, repeated.
 KINDS = [
     "alexnet", "alexnet_2012", "efficientnet_lite0", "googlenet", "googlenet_2014", "lenet5", "lenet5_relu", "resnet18",
-    "resnet50", "resnet50_v1", "resnext50_32x4d", "se_resnet50", "se_resnext50_32x4d", "senet154", "squeezenet1_0",
-    "squeezenet1_1", "vgg11", "vgg11_bn", "vgg16_features",
+    "resnet20", "resnet50", "resnet50_v1", "resnext50_32x4d", "se_resnet50", "se_resnext50_32x4d", "senet154",
+    "squeezenet1_0", "squeezenet1_1", "vgg11", "vgg11_bn", "vgg16_features", "wrn16_4",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from striate.report.blocks import draw_stage
 from tests.report.samples import sample
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "googlenet", "lenet5"])
+@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "resnet20", "wrn16_4", "googlenet", "lenet5"])
 def test_boxes_stand_inside_and_apart(name):
     summary = sample(name).summary
     for number in range(len(summary.stages)):

@@ -7,7 +7,7 @@ import pytest
 from striate.report.diagram import PICTURE, draw_network, layer_words
 from tests.report.samples import sample
 
-NETWORKS = ["squeezenet1_1", "resnet18", "googlenet", "lenet5"]
+NETWORKS = ["squeezenet1_1", "resnet18", "resnet20", "wrn16_4", "googlenet", "lenet5"]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -5,6 +5,8 @@ are He et al.'s: a normal distribution with variance 2 / fan-out, which keeps th
 layer when half of the units are silenced by a ReLU.
 """
 
+from typing import Literal
+
 import torch
 from torch import nn
 
@@ -27,13 +29,18 @@ def conv_norm(
     return nn.Sequential(convolution, nn.BatchNorm2d(out_channels))
 
 
-def initialize_convolutions(network: nn.Module) -> None:
-    """Give every convolution in `network` new weights from He et al.'s normal distribution, variance 2 / fan-out.
+def initialize_convolutions(network: nn.Module, *, mode: Literal["fan_in", "fan_out"] = "fan_out") -> None:
+    """Give every convolution in `network` new weights from He et al.'s normal distribution, variance 2 / fan.
 
     Biases and other layers stay as they are; a fresh batch normalization is already the identity.
 
-    Source: He, Zhang, Ren and Sun 2015, Delving Deep into Rectifiers, arXiv:1502.01852, equation 14.
+    Source: He, Zhang, Ren and Sun 2015, Delving Deep into Rectifiers, arXiv:1502.01852, equations 10 and 14.
+
+    Args:
+        network: whose convolutions.
+        mode: `fan_out`, the weights that leave a channel, keeps the size of the gradient from layer to layer;
+            `fan_in`, those that meet in a number, keeps the size of the activations. Either alone is enough.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            torch.nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")

@@ -20,44 +20,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from striate.errors import ConfigError
+from striate.layers.basic_block import BasicBlock
 from striate.layers.bottleneck import Bottleneck, StrideIn
 from striate.layers.checks import require_size
-from striate.layers.conv_norm import conv_norm, initialize_convolutions
+from striate.layers.conv_norm import initialize_convolutions
 
-__all__ = ["BasicBlock", "ResNet", "build_resnet"]
+__all__ = ["ResNet", "build_resnet"]
 
 _STAGE_WIDTHS = (64, 128, 256, 512)
-
-
-class BasicBlock(nn.Module):
-    """relu(projection(x) + norm(conv2(relu(norm(conv1(x)))))), both convolutions 3×3.
-
-    Source: He et al. 2015, figure 5 left.
-
-    Args:
-        in_channels: channels in.
-        out_channels: channels of both convolutions.
-        stride: of the first convolution; 2 halves the map.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
-        self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out_channels)
-        same_shape = stride == 1 and in_channels == out_channels
-        self.downsample = None if same_shape else conv_norm(in_channels, out_channels, 1, stride=stride)
-        self.relu2 = nn.ReLU()
-
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
-        """Add the residual to `x` or to its projection."""
-        residual = self.relu1(self.bn1(self.conv1(x)))  # n c2 h2 w2
-        residual = self.bn2(self.conv2(residual))
-        shortcut = x if self.downsample is None else self.downsample(x)
-        out: Tensor = self.relu2(residual + shortcut)
-        return out
 
 
 class ResNet(nn.Module):
