@@ -24,10 +24,7 @@ def layer_document(
             return {
                 "kind": "convolution",
                 **common,
-                "sizes": [
-                    {"axis": axis, "symbols": s.symbols, "numbers": s.numbers}
-                    for axis, s in zip(AXES, layer.sizes, strict=True)
-                ],
+                "sizes": _sizes(layer),
                 "padded": lists(layer.padded),
                 "padding": [list(side) for side in layer.padding],
                 "weight": lists(layer.weight),
@@ -42,10 +39,7 @@ def layer_document(
                 "kind": "pooling",
                 **common,
                 "pooling": layer.kind,
-                "sizes": [
-                    {"axis": axis, "symbols": s.symbols, "numbers": s.numbers}
-                    for axis, s in zip(AXES, layer.sizes, strict=True)
-                ],
+                "sizes": _sizes(layer),
                 "padded": lists(layer.padded),
                 "padding": [list(side) for side in layer.padding],
                 "kernel_size": list(layer.kernel_size),
