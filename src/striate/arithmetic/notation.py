@@ -141,7 +141,7 @@ def _pool_word(kind: PoolingKind) -> str:
 def _axes(name: str, text: str) -> Axes:
     parts = re.split("[x×]", text)
     if not all(re.fullmatch("[0-9]{1,18}", part) for part in parts):
-        raise ConfigError(f"{name} must be a whole number, or one an axis such as 3x5, got {text!r}.")
+        raise ConfigError(f"{name} must be a whole number, or one an axis such as 3x5, {_got(text)}.")
     return tuple(int(part) for part in parts) if len(parts) > 1 else int(parts[0])
 
 
@@ -164,8 +164,17 @@ def _channels(name: str, text: str) -> int | None:
 
 def _whole(name: str, text: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", text):
-        raise ConfigError(f"{name} must be a whole number, got {text!r}.")
+        raise ConfigError(f"{name} must be a whole number, {_got(text)}.")
     return int(text)
+
+
+def _got(text: str) -> str:
+    """What stands there; of a whole number, what is wrong with it."""
+    if re.fullmatch("[-−][0-9]+", text):
+        return f"not a negative one, got {text!r}"
+    if re.fullmatch("[0-9]{19,}", text):
+        return f"of 18 digits at most, got one of {len(text)}"
+    return f"got {text!r}"
 
 
 def _yes_or_no(name: str, text: str) -> bool:
