@@ -172,6 +172,7 @@ def test_text_says_what_it_leaves_out() -> None:
             ConfigError,
             r"up to 2\^53, beyond which they are not exact, got 1152921504606846976",
         ),
+        ([[1.0, -1e200]], ConfigError, r"input must hold numbers up to 1e\+150, .* overflow, got -1e\+200 at \(0, 1\)"),
         (np.zeros((0, 3)), ShapeError, r"none of them empty, got the shapes \(1, 0, 3\)"),
         (np.zeros((2, 3, 3)), ShapeError, r"The weight of shape \(1, 1, 1, 1\) reads 1 channels, but the input has 2"),
         (np.zeros((600, 600)), ConfigError, r"would hold 1,080,001 numbers, and at most 200,000 are kept"),
@@ -198,6 +199,17 @@ def test_layers_that_do_not_fit_are_refused() -> None:
         trace_pooling(x, 2, padding=2)
     with pytest.raises(ShapeError, match=r"a kernel of 5 does not fit into 4"):
         trace_convolution(x, np.ones((5, 5)))
+    with pytest.raises(ConfigError, match=r"would hold [\d,]{50,} numbers"):
+        trace_convolution(x, [[1.0]], padding=10**20)  # before there is room for them
+    with pytest.raises(ConfigError, match=r"would hold 400,000,000,080,000,000,024 numbers"):
+        trace_pooling(x, 10**10, padding=10**10 - 1, stride=10**10)
+    with pytest.raises(ConfigError, match=r"stride must be a whole number of at least 1, got 1\.5"):
+        trace_convolution(x, [[1.0]], stride=1.5)  # type: ignore[arg-type]
+
+
+def test_sums_of_the_largest_numbers_are_numbers() -> None:
+    x = np.full((1, 200, 200), 1e150)
+    assert np.isfinite(trace_convolution(x, np.full((190, 190), 1e150)).output).all()
 
 
 def test_traces_are_of_both_kinds() -> None:

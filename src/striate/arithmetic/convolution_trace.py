@@ -7,6 +7,7 @@ last row. Two axes of space; everything in float64, whole numbers exact up to 2^
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -210,8 +211,9 @@ def trace_convolution(
         ),
     )
     pads = (tuple(sizes[0].padding), tuple(sizes[1].padding))
+    with_padding = x.shape[0] * prod(size.input_size + size.padding.total for size in sizes)
+    check_amount(x.size + with_padding + w.size + w.shape[0] * sizes[0].size * sizes[1].size, name)
     padded = np.pad(x, ((0, 0), *pads))
-    check_amount(x.size + padded.size + w.size + w.shape[0] * sizes[0].size * sizes[1].size, name)
     output = np.zeros((w.shape[0], sizes[0].size, sizes[1].size))
     for filter, row, column in np.ndindex(*output.shape):  # noqa: A001
         rows, columns = under((row, column), w.shape[2:], steps, gaps)

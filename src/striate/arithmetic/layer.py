@@ -179,13 +179,13 @@ def per_axis(name: str, value: Axes, axes: int) -> tuple[int, ...]:
     >>> per_axis("stride", 2, 2), per_axis("kernel_size", (3, 5), 2)
     ((2, 2), (3, 5))
     """
-    if isinstance(value, int):
+    if not isinstance(value, tuple | list):
         return (value,) * axes
     if len(value) != axes:
         raise ConfigError(
             f"{name} has {len(value)} axes, got {value}, and the input has {axes}; give one number an axis."
         )
-    return value
+    return tuple(value)
 
 
 def padding_per_axis(padding: AxesPadding, axes: int) -> tuple[PaddingSpec, ...]:

@@ -7,6 +7,7 @@ last row.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -148,8 +149,9 @@ def trace_pooling(
             )
     pads = (tuple(sizes[0].padding), tuple(sizes[1].padding))
     ends = [(size.padding.before, size.padding.after + size.overhang) for size in sizes]
+    with_padding = x.shape[0] * prod(size.input_size + sum(end) for size, end in zip(sizes, ends, strict=True))
+    check_amount(x.size + with_padding + x.shape[0] * sizes[0].size * sizes[1].size, name)
     padded = np.pad(x, ((0, 0), *ends), constant_values=np.nan)
-    check_amount(x.size + padded.size + x.shape[0] * sizes[0].size * sizes[1].size, name)
     counted = np.zeros(padded.shape[1:], dtype=bool)  # what an average divides by: all but what hangs over
     counted[: x.shape[1] + sum(pads[0]), : x.shape[2] + sum(pads[1])] = True
     output = np.zeros((x.shape[0], sizes[0].size, sizes[1].size))

@@ -15,6 +15,8 @@ Numbers = NDArray[np.float64]
 
 LARGEST = 200_000
 """Numbers that the trace of one layer may hold: input, weights and output together."""
+_HIGHEST = 1e150
+"""The largest number of a trace: `LARGEST` products of two of them are still a number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +68,8 @@ def numbers_of(name: str, values: ArrayLike) -> Numbers:
 
     Raises:
         ShapeError: Rows of different lengths, or no numbers.
-        ConfigError: A number that is not finite, with its place; or a whole number beyond 2^53, which is not exact.
+        ConfigError: A number that is not finite or whose products would not be, with its place; or a whole number
+            beyond 2^53, which is not exact.
     """
     try:
         array = np.asarray(values)
@@ -81,6 +84,13 @@ def numbers_of(name: str, values: ArrayLike) -> Numbers:
         raise ConfigError(
             f"{name} must hold whole numbers up to 2^53, beyond which they are not exact, "
             f"got {int(np.abs(numbers).max())}."
+        )
+    high = np.argwhere(np.abs(numbers) > _HIGHEST)
+    if len(high):
+        at = tuple(int(i) for i in high[0])
+        raise ConfigError(
+            f"{name} must hold numbers up to {_HIGHEST:g}, beyond which sums of products overflow, "
+            f"got {numbers[at]:g} at {at}."
         )
     return numbers
 
