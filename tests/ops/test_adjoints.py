@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from striate import ops
-from striate.errors import ShapeError
+from striate.errors import ConfigError, ShapeError
 from tests.ops.geometry import fits, random_settings
 
 CASES = 250
@@ -101,6 +101,25 @@ def test_gradients_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     weight: Any = torch.randn(2, 2, 3)
     with pytest.raises(ShapeError, match=r"grad_output must have the shape of the output, n×2×5, got"):
         ops.input_adjoint(torch.randn(shape), weight, input_size=[7])
+
+
+@pytest.mark.parametrize("groups", [0, -1, 4, 1.5])
+def test_groups_that_do_not_divide_are_refused(groups: Any) -> None:
+    x, weight, grad = torch.randn(1, 2, 7), torch.randn(2, 2, 3), torch.randn(1, 2, 5)
+    with pytest.raises(ConfigError, match=r"^groups must"):
+        ops.input_adjoint(grad, weight, input_size=[7], groups=groups)
+    with pytest.raises(ConfigError, match=r"^groups must"):
+        ops.weight_adjoint(grad, x, kernel_size=3, groups=groups)
+
+
+def test_sizes_that_no_transposed_convolution_had_are_refused() -> None:
+    grad, weight = torch.randn(1, 2, 9), torch.randn(3, 2, 3)
+    assert ops.transposed_input_adjoint(grad, weight, input_size=[4], stride=2).shape == (1, 3, 4)
+    for size in (3, 5):  # 3 was cut off without a word
+        with pytest.raises(ShapeError, match=rf"input_size must be 4 along axis 2 .*\(1, 2, 9\), got {size}"):
+            ops.transposed_input_adjoint(grad, weight, input_size=[size], stride=2)
+    with pytest.raises(ShapeError, match=r"input_size must be from 1 to 3 along axis 2"):
+        ops.transposed_input_adjoint(grad, weight, input_size=[8], dilation=3)
 
 
 def test_pictures_that_do_not_match_are_refused() -> None:

@@ -179,6 +179,14 @@ def test_the_gpu_gives_the_same_numbers() -> None:
             r"with dilation 9, which spans 19, does not",
         ),
         (lambda x, w: ops.cross_correlation(x, w, padding=-1), ConfigError, r"padding must be at least 0, got -1"),
+        (lambda x, w: ops.cross_correlation(x, w, padding=1.5), ConfigError, r"padding must be a whole number .* 1\.5"),
+        (lambda x, w: ops.cross_correlation(x, w, padding=[("a", 1), (1, 1)]), ConfigError, r"whole number .* got 'a'"),
+        (
+            lambda x, w: ops.cross_correlation(x, w, stride=2**63),
+            ConfigError,
+            r"stride must be at most 2147483647, got",
+        ),
+        (lambda x, w: ops.cross_correlation(x, w, padding=10**30), ConfigError, r"padding must be at most 2147483647"),
         (lambda x, w: ops.cross_correlation(x, w, padding="sane"), ConfigError, r"padding has no choice 'sane'"),
         (lambda x, w: ops.cross_correlation(x, w, border="mirror", padding=1), ConfigError, r"border has no choice"),
         (

@@ -70,8 +70,10 @@ def test_gradients_flow_to_the_weight() -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"The matrix would have [\d,]+ entries, about .* and at most 20,000,000"):
         ops.convolution_matrix(torch.zeros(64, 64, 3, 3), (56, 56), padding=1)
-    with pytest.raises(ConfigError, match=r"groups must be at least 1 and divide the 3 filters of the weight, got 2"):
+    with pytest.raises(ConfigError, match=r"groups must divide the 3 filters of the weight, got 2"):
         ops.convolution_matrix(torch.zeros(3, 1, 2), [5], groups=2)
+    with pytest.raises(ConfigError, match=r"groups must be at least 1, got 0"):
+        ops.convolution_matrix(torch.zeros(3, 1, 2), [5], groups=0)
     with pytest.raises(ShapeError, match=r"input must be n×1×5 for this matrix, got \(1, 1, 6\)"):
         ops.convolution_matrix(torch.zeros(3, 1, 2), [5]).apply(torch.zeros(1, 1, 6))
     with pytest.raises(ShapeError, match=r"a kernel of 7 does not fit into 5"):

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from striate.arithmetic import Padding
 from striate.errors import ShapeError
 from striate.ops.convolution import cross_correlation, flip_kernel
-from striate.ops.geometry import AxesArgument, PaddingArgument, per_axis, resolve_pads
+from striate.ops.geometry import AxesArgument, PaddingArgument, check_groups, per_axis, resolve_pads
 
 __all__ = [
     "bias_adjoint",
@@ -63,6 +63,7 @@ def input_adjoint(
     >>> input_adjoint(torch.tensor([[[1.0, 10.0]]]), weight, input_size=[4])
     tensor([[[ 1., 12., 23., 30.]]])
     """
+    groups = check_groups(groups, channels=None, filters=weight.shape[0])
     g = _Geometry(weight.shape[2:], input_size, stride=stride, padding=padding, dilation=dilation)
     g.check(grad_output, weight.shape[0])
     sides = []
@@ -114,6 +115,7 @@ def weight_adjoint(
     n, c = input.shape[:2]
     m = grad_output.shape[1]
     g.check(grad_output, m)
+    groups = check_groups(groups, channels=c, filters=m)
     if n != grad_output.shape[0]:
         raise ShapeError(f"grad_output must have as many pictures as input, got {grad_output.shape[0]} and {n}.")
     sides = []
@@ -154,11 +156,21 @@ def transposed_input_adjoint(
         groups: Of the transposed convolution.
 
     Raises:
-        ShapeError: As `cross_correlation`.
+        ShapeError: A size that does not lead to a gradient of this shape; else as `cross_correlation`.
         ConfigError: As `cross_correlation`.
     """
     out = cross_correlation(grad_output, weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    for axis, size in enumerate(input_size, start=2):  # an output padding of a stride or more makes room for more
+    axes = weight.dim() - 2
+    sizes = per_axis("input_size", tuple(input_size), axes)
+    steps, gaps = per_axis("stride", stride, axes), per_axis("dilation", dilation, axes)
+    for axis, (size, s, d) in enumerate(zip(sizes, steps, gaps, strict=True), start=2):
+        places = out.shape[axis]
+        least = max(places - (max(s, d) - 1) // s, 1)  # an output padding of a stride or more makes room for more
+        if not least <= size <= places:
+            raise ShapeError(
+                f"input_size must be {places if least == places else f'from {least} to {places}'} along axis {axis} "
+                f"for a gradient of the shape {tuple(grad_output.shape)}, got {size}."
+            )
         out = out.narrow(axis, 0, size)
     return out
 

@@ -14,10 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.arithmetic import Padding, conv_transpose_output_size
-from striate.arithmetic.numbers import whole
 from striate.errors import ConfigError, ShapeError
 from striate.ops.borders import Border, pad
-from striate.ops.geometry import AxesArgument, PaddingArgument, check_maps, per_axis, resolve_pads
+from striate.ops.geometry import AxesArgument, PaddingArgument, check_groups, check_maps, per_axis, resolve_pads
 
 __all__ = [
     "convolution",
@@ -334,11 +333,7 @@ def _axes(weight: Tensor, *, name: str) -> int:
 
 
 def _check_groups(channels: int, weight: Tensor, bias: Tensor | None, groups: int, *, transposed: bool) -> None:
-    groups = whole("groups", groups, at_least=1)
-    if channels % groups:
-        raise ConfigError(f"groups must divide the {channels} channels of the input, got {groups}.")
-    if not transposed and weight.shape[0] % groups:
-        raise ConfigError(f"groups must divide the {weight.shape[0]} filters of the weight, got {groups}.")
+    groups = check_groups(groups, channels=channels, filters=channels if transposed else weight.shape[0])
     read = weight.shape[0] if transposed else weight.shape[1] * groups
     if read != channels:
         part = f" in {groups} groups" if groups > 1 else ""

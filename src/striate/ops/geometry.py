@@ -1,7 +1,7 @@
 """Settings of a sliding window, brought to one form: a number an axis, and padding as (before, after) an axis."""
 
 from collections.abc import Sequence
-from operator import index
+from typing import SupportsIndex
 
 from torch import Tensor
 
@@ -9,7 +9,18 @@ from striate.arithmetic import Padding, conv_output_size, resolve_padding
 from striate.arithmetic.numbers import whole
 from striate.errors import ConfigError, ShapeError
 
-__all__ = ["AxesArgument", "PaddingArgument", "check_maps", "per_axis", "resolve_pads"]
+__all__ = [
+    "LARGEST_SETTING",
+    "AxesArgument",
+    "PaddingArgument",
+    "check_groups",
+    "check_maps",
+    "per_axis",
+    "resolve_pads",
+]
+
+LARGEST_SETTING = 2**31 - 1
+"""Of a window's settings: sums and products of larger ones overflow inside torch."""
 
 AxesArgument = int | Sequence[int]
 """One number for all axes, or one an axis."""
@@ -26,8 +37,29 @@ def per_axis(name: str, value: AxesArgument, axes: int, *, at_least: int = 1) ->
     if isinstance(value, Sequence) and not isinstance(value, str):
         if len(value) != axes:
             raise ConfigError(f"{name} must be one number or {axes} (one an axis), got {tuple(value)}.")
-        return tuple(whole(name, v, at_least=at_least) for v in value)
-    return (whole(name, value, at_least=at_least),) * axes
+        return tuple(_setting(name, v, at_least=at_least) for v in value)
+    return (_setting(name, value, at_least=at_least),) * axes
+
+
+def check_groups(groups: int, *, channels: int | None, filters: int) -> int:
+    """Groups that divide the filters, and the channels where they are known.
+
+    Raises:
+        ConfigError: They do not, or are no whole number of at least 1.
+    """
+    groups = whole("groups", groups, at_least=1)
+    if channels is not None and channels % groups:
+        raise ConfigError(f"groups must divide the {channels} channels of the input, got {groups}.")
+    if filters % groups:
+        raise ConfigError(f"groups must divide the {filters} filters of the weight, got {groups}.")
+    return groups
+
+
+def _setting(name: str, value: SupportsIndex, *, at_least: int) -> int:
+    number = whole(name, value, at_least=at_least)
+    if number > LARGEST_SETTING:
+        raise ConfigError(f"{name} must be at most {LARGEST_SETTING}, got {number}.")
+    return number
 
 
 def resolve_pads(
@@ -45,15 +77,16 @@ def resolve_pads(
         ShapeError: The kernel is larger than the padded input.
     """
     axes = len(kernel_size)
-    if isinstance(padding, int | str):
+    if isinstance(padding, str) or not isinstance(padding, Sequence):
         each: list[int | str | tuple[int, int]] = [padding] * axes
     elif len(padding) == axes:
-        each = [tuple(map(index, p)) if isinstance(p, Sequence) else p for p in padding]  # type: ignore[misc]
+        each = [tuple(p) if isinstance(p, Sequence) and not isinstance(p, str) else p for p in padding]  # type: ignore[misc]
     else:
         raise ConfigError(f"padding must be one number, a name, or {axes} (one an axis), got {tuple(padding)}.")
     pads = []
     for p, i, f, s, d in zip(each, input_size, kernel_size, stride, dilation, strict=True):
         found = resolve_padding(p, input_size=i, kernel_size=f, stride=s, dilation=d)
+        _setting("padding", max(found), at_least=0)
         if d * (f - 1) >= i + found.total:
             conv_output_size(i, f, stride=s, padding=(found.before, found.after), dilation=d)  # says what is missing
         pads.append(found)

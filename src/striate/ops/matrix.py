@@ -19,7 +19,7 @@ from torch import Tensor
 
 from striate.arithmetic import Padding
 from striate.errors import ConfigError, ShapeError
-from striate.ops.geometry import AxesArgument, PaddingArgument, per_axis, resolve_pads
+from striate.ops.geometry import AxesArgument, PaddingArgument, check_groups, per_axis, resolve_pads
 from striate.ops.pooling_window import window_counts
 
 __all__ = ["LARGEST", "ConvolutionMatrix", "average_pool_matrix", "convolution_matrix"]
@@ -103,8 +103,7 @@ def convolution_matrix(
     """
     m, cg, *kernel = weight.shape
     axes = len(kernel)
-    if groups < 1 or m % groups:
-        raise ConfigError(f"groups must be at least 1 and divide the {m} filters of the weight, got {groups}.")
+    groups = check_groups(groups, channels=None, filters=m)
     size = per_axis("input_size", tuple(input_size), axes)
     step, gap = per_axis("stride", stride, axes), per_axis("dilation", dilation, axes)
     pads = resolve_pads(padding, input_size=size, kernel_size=kernel, stride=step, dilation=gap)
