@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from striate.data import Preprocessing
 from striate.report.view import build_view
+from tests.data.papers import photo as paper
+from tests.data.papers import written
 from tests.report.samples import explain, network, photo, sample
 
 
@@ -46,3 +48,20 @@ def test_padding_is_told_and_framed():
     assert x < 0 or y < 0
     assert width >= 180
     assert height >= 120
+
+
+def test_what_was_found_on_the_photo_is_told_instead_of_the_resize():
+    digits = Preprocessing(
+        input_size=(32, 32), resize=28, channels="L", mean=(20 / 255,), std=(200 / 255,), locate="ink"
+    )
+    page = paper(written("5", height=60, size=(120, 180), at=(30, 60)))
+    found = replace(explain(network("lenet5", digits), page), view_steps=digits.view(page).steps)
+    section = build_view(found)
+    steps = " ".join(section.steps)
+    assert "Dark ink on light paper: inverted" in steps
+    assert "20 px in its longer side" in steps
+    assert "shorter side" not in steps
+    assert "lies outside its field" in section.lost
+    left, top, right, bottom = section.crop
+    assert left < 60 < right
+    assert top < 30 < bottom

@@ -8,11 +8,14 @@ side, cut the center, order and scale the channels, subtract the mean, divide by
 
 Sizes are torchvision's to the pixel (see `striate.data.resize`), and a picture smaller than the crop is padded with
 black.
+
+Networks that read digits learned from scans in which every digit was found, scaled and centered beforehand. For them
+`locate="ink"` does the same with a photo of paper (see `striate.data.ink` and `striate.data.digit_field`).
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from striate.data.digit_field import draw_field, is_field
 from striate.data.images import Images, checked_pixels, checked_tensor, read_photos, shown_shape
 from striate.data.resize import crop_start, cut, middle, resize_tensor, resized_size
 from striate.errors import ConfigError, ShapeError, nearest
@@ -30,6 +34,7 @@ __all__ = ["Preprocessing", "View"]
 
 Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Channels: TypeAlias = Literal["RGB", "BGR", "L"]
+Locate: TypeAlias = Literal["ink"]
 _LARGEST_SIDE_PX = 16_384  # a weights file may ask for anything, and this is already gigabytes
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601-2, the weights of Pillow's conversion to "L"
 _PILLOW_FILTERS = {
@@ -50,11 +55,14 @@ class View:
         crop: The part of the photo that `pixels` shows, `xyxy` in photo pixels; it reaches beyond the photo where black
             was added.
         photo_size: `(h, w)` of the photo.
+        steps: What was found on this photo and done to it, in sentences; empty without `locate`, where every photo is
+            treated alike.
     """
 
     pixels: NDArray[np.uint8]
     crop: tuple[float, float, float, float]
     photo_size: tuple[int, int]
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,9 @@ class Preprocessing:
         scale: White before mean and deviation: 1 for most networks, 255 for those from Caffe.
         mean: Subtracted, one value a channel, in the order of `channels` and on the scale of `scale`.
         std: Divided by, likewise.
+        locate: `ink`: find the figure that is written on the photo and draw it as the MNIST digits are, bright on
+            black, in the middle of a field of `resize` × `resize`, padded to `input_size`. A picture that is such a
+            field already (its size, and a black rim) stays as it is to the pixel.
 
     Raises:
         ConfigError: If a value is outside its rule; the message says which.
@@ -84,6 +95,7 @@ class Preprocessing:
     scale: float = 1.0
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    locate: Locate | None = None
 
     def __post_init__(self) -> None:
         h_w = self.input_size
@@ -93,6 +105,10 @@ class Preprocessing:
         self._check((self.resize or 0) <= _LARGEST_SIDE_PX, "resize", f"must be at most {_LARGEST_SIDE_PX} pixels")
         for name, allowed in (("interpolation", get_args(Interpolation)), ("channels", get_args(Channels))):
             self._check(getattr(self, name) in allowed, name, f"must be one of {', '.join(map(repr, allowed))}")
+        self._check(self.locate in (None, *get_args(Locate)), "locate", "must be 'ink', or None")
+        if self.locate is not None:
+            fits = self.resize is not None and self.resize <= min(h_w)
+            self._check(fits, "resize", f"must be a number of pixels that fits input_size={h_w} when locate is set")
         self._check(_is_positive(self.scale), "scale", "must be a number above 0 (1 or 255)")
         count = len(self.channels)
         many = f"{count} numbers" if count > 1 else "1 number"
@@ -108,6 +124,9 @@ class Preprocessing:
     def view(self, image: NDArray[np.uint8]) -> View:
         """Resize and crop one photo, uint8 `h w 3` in RGB, exactly as torchvision and timm do with Pillow images.
 
+        With `locate="ink"` the crop goes where the figure is; where there is only paper, the network gets an empty
+        black field, and `steps` says so.
+
         Raises:
             ShapeError: If `image` is anything but uint8 `h w 3` with at least one pixel.
 
@@ -117,6 +136,9 @@ class Preprocessing:
             the whole would need gigabytes; the crop can then be shifted by half a pixel.
         """
         image = checked_pixels(image)
+        return self._plain_view(image) if self.locate is None else self._located_view(image)
+
+    def _plain_view(self, image: NDArray[np.uint8]) -> View:
         h, w = image.shape[:2]
         if self.resize is None:
             return View(
@@ -136,6 +158,27 @@ class Preprocessing:
             photo_size=(h, w),
         )
 
+    def _located_view(self, image: NDArray[np.uint8]) -> View:
+        h, w = image.shape[:2]
+        side = self._field_side()
+        if is_field(image, {(side, side), self.input_size}):
+            y, x = crop_start(h, self.input_size[0]), crop_start(w, self.input_size[1])
+            crop_h, crop_w = self.input_size
+            pixels = self._as_seen(Image.fromarray(image).crop((x, y, x + crop_w, y + crop_h)))
+            crop = (float(x), float(y), float(x + crop_w), float(y + crop_h))
+            return View(
+                pixels, crop, (h, w), (f"A digit on black, {w}\u00a0×\u00a0{h}, as it is in the data set: kept.",)
+            )
+        field = draw_field(image, side=side, size=self.input_size)
+        if field is None:
+            view = self._plain_view(image)
+            empty = "No ink was found on the paper: an empty black field went in, and the answer means nothing."
+            return replace(view, pixels=np.zeros_like(view.pixels), steps=(empty,))
+        return View(np.repeat(field.pixels[:, :, None], 3, axis=2), field.crop, (h, w), field.steps)
+
+    def _field_side(self) -> int:
+        return self.resize or min(self.input_size)
+
     def __call__(self, images: Images) -> Float[Tensor, "n c h w"]:
         """The network's input for one or many photos.
 
@@ -147,7 +190,8 @@ class Preprocessing:
         Raises:
             DataError: If a file cannot be read.
             ShapeError: If there is no image, or pixels or a tensor have another shape, type or range, or photos of
-                different sizes meet with `resize=None`.
+                different sizes meet with `resize=None`, or a tensor is larger than a digit's field with `locate="ink"`
+                (finding ink is not differentiable; a tensor must hold prepared digits, bright on black).
         """
         if isinstance(images, Tensor):
             return self.normalize(self._resized(checked_tensor(images)))
@@ -219,7 +263,9 @@ class Preprocessing:
         """One sentence, for people."""
         h, w = self.input_size
         size = (
-            "Photo at its own size"
+            f"Ink found on the paper, as MNIST's digits in {self.resize} × {self.resize}, center {h} × {w}"
+            if self.locate is not None
+            else "Photo at its own size"
             if self.resize is None
             else f"Shorter side to {self.resize} px ({self.interpolation}), center {h} × {w}"
         )
@@ -229,6 +275,15 @@ class Preprocessing:
     def _resized(self, x: Tensor) -> Tensor:
         if self.resize is None:
             return x
+        if self.locate is not None:
+            side, size = self._field_side(), (x.shape[2], x.shape[3])
+            if size not in {(side, side), self.input_size}:
+                raise ShapeError(
+                    f"With locate='{self.locate}' a tensor holds prepared digits, n 3 {side} {side} or "
+                    f"n 3 {' '.join(map(str, self.input_size))}, got {shown_shape(x)}; give photos as files or as "
+                    "uint8 pixels h w 3."
+                )
+            return cut(x, self.input_size)
         top, left, h, w = middle((x.shape[2], x.shape[3]), self.input_size, self.resize)
         x = x[:, :, top : top + h, left : left + w]
         x = resize_tensor(x, resized_size((h, w), self.resize), interpolation=self.interpolation)

@@ -151,6 +151,7 @@ def explain(
         occlusion_classes=shown,
         occlusion_labels=tuple(network.labels[i] for i in shown),
         provenance={},
+        view_steps=view.steps,
     )
 
 

@@ -49,7 +49,10 @@ def build_view(explanation: Explanation) -> ViewSection:
         if share > 0.995
         else f"{100 * (1 - share):.0f}\u00a0% of the photo lies outside the crop: the network never saw it."
     )
-    if left < -0.5 or top < -0.5 or right > photo_width + 0.5 or bottom > photo_height + 0.5:
+    located = explanation.preprocessing.locate is not None
+    if located and share <= 0.995:
+        lost = f"The network saw the figure alone: {100 * (1 - share):.0f}\u00a0% of the photo lies outside its field."
+    if not located and (left < -0.5 or top < -0.5 or right > photo_width + 0.5 or bottom > photo_height + 0.5):
         lost += " The picture was padded with black where the photo ends."
     return ViewSection(
         photo=jpeg_uri(smaller(explanation.photo, 800), most_bytes=200_000),
@@ -75,7 +78,9 @@ def _steps(explanation: Explanation) -> tuple[str, ...]:
     photo_height, photo_width = explanation.photo_size
     size = f"{photo_width}\u00a0×\u00a0{photo_height} pixels"
     steps = [f"Read {explanation.photo_name}: {size}, upright (an EXIF rotation is applied)."]
-    if preprocessing.resize is None:
+    if explanation.view_steps:
+        steps += explanation.view_steps
+    elif preprocessing.resize is None:
         steps.append("No resize and no crop: the network takes the photo at its own size.")
     else:
         scale = preprocessing.resize / min(photo_height, photo_width)
