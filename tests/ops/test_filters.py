@@ -196,3 +196,7 @@ def test_pictures_that_are_none_are_refused() -> None:
         filter_image(torch.ones(1, 1, 3, 3, dtype=torch.uint8), "box")
     with pytest.raises(ShapeError, match=r"A kernel must be 'h w' and not empty"):
         filter_image(torch.ones(1, 1, 3, 3), torch.ones(3))
+    with pytest.raises(ConfigError, match=r"finite numbers whose sum fits float32, got 1e\+308"):
+        filter_image(torch.ones(1, 1, 3, 3), torch.tensor([[1e308, 1.0]], dtype=torch.float64))
+    with pytest.raises(ConfigError, match=r"finite numbers whose sum fits float32, got nan"):
+        filter_image(torch.ones(1, 1, 3, 3), torch.tensor([[float("nan")]]))

@@ -123,7 +123,7 @@ def filter_image(
     Raises:
         ShapeError: No batch of pictures, or a kernel that is not `h w`.
         UnknownNameError: As `find_filter`.
-        ConfigError: As `find_filter`; integer pictures.
+        ConfigError: As `find_filter`; integer pictures; a kernel whose numbers are too large for those of the pictures.
 
     >>> filter_image(torch.tensor([[[[0.0, 0.0, 9.0, 9.0]]]]), "vertical-edges", border="replicate").tolist()
     [[[[0.0, -27.0, -27.0, 0.0]]]]
@@ -153,6 +153,11 @@ def _apply(images: Tensor, kernel: Tensor, combine: Combine, *, border: Border, 
     if combine in ("max", "min", "average"):
         pool = {"max": max_pool, "min": min_pool, "average": average_pool}[combine]
         return pool(framed, (height, width), stride=1)
+    if not kernel.to(images).abs().sum().isfinite():  # a picture of infinities would say nothing
+        raise ConfigError(
+            f"A kernel must hold finite numbers whose sum fits {str(images.dtype).removeprefix('torch.')}, "
+            f"got {kernel.abs().max():g}."
+        )
     weight = kernel.to(images)[None, None].expand(images.shape[1], 1, height, width)
     return depthwise_convolution(framed, flip_kernel(weight) if flip else weight)
 
