@@ -55,6 +55,13 @@ VERBS = (
         usage="NETWORK [OPTIONS]",
     ),
     Verb(
+        "train",
+        "striate.cli.train:train",
+        "Train",
+        "Learn classes from a folder of pictures.",
+        usage="DATA [OPTIONS]",
+    ),
+    Verb(
         "classify",
         "striate.cli.classify:classify",
         "Use",

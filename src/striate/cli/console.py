@@ -174,15 +174,18 @@ class ProgressLine:
             if self._console.is_terminal:
                 self._bar.start()
 
-    def update(self, stage: str, done: float, total: float | None) -> None:
-        """Say that `done` of `total` steps of `stage` are done (`total=None`: not known)."""
-        stage = visible(stage)
+    def update(self, stage: str, done: float, total: float | None, *, detail: str = "") -> None:
+        """Say that `done` of `total` steps of `stage` are done (`total=None`: not known).
+
+        `detail` may change at every step; off a terminal it is left out.
+        """
+        stage, words = visible(stage), visible(f"{stage}, {detail}" if detail else stage)
         new = stage != self._stage
         self._stage = stage
         if not self._console.is_terminal:
             if new:
                 print_note(f"{stage} …")
         elif new:
-            self._bar.reset(self._task, total=total, completed=int(done), description=stage, visible=True)
+            self._bar.reset(self._task, total=total, completed=int(done), description=words, visible=True)
         else:
-            self._bar.update(self._task, completed=done, total=total)
+            self._bar.update(self._task, completed=done, total=total, description=words)

@@ -23,6 +23,7 @@ from striate.weights import (
 
 __all__ = ["create_model", "load"]
 
+BEST = "best.safetensors"  # the weights of a training run that answered best, in its folder
 _WEIGHT_FILES = {".safetensors", ".pth", ".pt", ".bin"}
 
 
@@ -66,7 +67,8 @@ def create_model(
     if wanted is None:
         return build(entry, num_classes=num_classes, in_channels=in_channels)
     if _is_file(wanted):
-        loaded = load_file(wanted)
+        path = Path(wanted)
+        loaded = load_file(path / BEST if path.is_dir() else path)
         identity = identify(loaded, blueprints, wanted=architecture)
         theirs = (identity.num_classes, identity.in_channels)
         return _fill(entry, loaded.state, theirs=theirs, asked=(num_classes, in_channels))
@@ -78,8 +80,8 @@ def load(name_or_path: str | Path, *, progress: Progress | None = None) -> Netwo
     """A network that is ready for photos: trained weights, the preprocessing they want, and their labels.
 
     Args:
-        name_or_path: `name` for a network's default weights, `name.tag` for others, or a weights file that says what
-            it is (a native file; `striate weights import` makes one).
+        name_or_path: `name` for a network's default weights, `name.tag` for others, the folder of a training run, or a
+            weights file that says what it is (a native file; `striate weights import` makes one).
         progress: Called with the record's name, the bytes so far, and the total or None, while weights are fetched.
 
     Raises:
@@ -138,7 +140,7 @@ def _fill(
 
 
 def _load_file(path: Path) -> Network:
-    loaded = load_file(path)
+    loaded = load_file(path / BEST if path.is_dir() else path)
     identity = identify(loaded, blueprints)
     if identity.preprocessing is None:
         raise WeightsError(

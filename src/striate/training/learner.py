@@ -160,10 +160,10 @@ class Learner:
             number, _, key = name.partition(".")
             memory.setdefault(int(number), {})[key] = value
         learning = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
-        for number, values in memory.items():
+        for index, values in memory.items():
             for key, value in values.items():
-                if value.shape == learning[number].shape:  # laid out in memory as the weight is
-                    values[key] = torch.empty_like(learning[number], dtype=value.dtype).copy_(value)
+                if value.shape == learning[index].shape:  # laid out in memory as the weight is
+                    values[key] = torch.empty_like(learning[index], dtype=value.dtype).copy_(value)
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": memory, "param_groups": groups})
 
@@ -175,13 +175,10 @@ class Learner:
         """The augmented, normalized pictures of a batch, `n c h w`, and their targets, `n k`."""
         augmentation = self.task.augmentation
         draws = Draws(self.settings.seed, epoch, batch.indices)
-        x = batch.float_images(self.device).to(self.dtype)
-        for transform in augmentation.batch:
-            x = transform(x, draws)
-        x = self.task.preprocessing.normalize(x)
+        x = batch.float_images(self.device).to(self.dtype)  # n 3 h w
+        x = self.task.preprocessing.normalize(augmentation.augment(x, draws))
         targets = soft_targets(batch.labels.to(self.device), len(self.task.labels), dtype=self.dtype)
-        for mix in augmentation.mixing:
-            x, targets = mix(x, targets, draws)
+        x, targets = augmentation.mix(x, targets, draws)
         return self._laid_out(x), targets
 
     def _laid_out(self, x: Tensor) -> Tensor:

@@ -129,8 +129,8 @@ class Trainer:
             yield from self._finish_epoch(clock, clock.seconds - before)
         if not self._best_is_written:
             raise DataError(
-                f"The disk did not take the weights of epoch {progress.best_epoch}, the best; '{self.folder.last}' holds "
-                "the newest. Free some space and resume from an earlier checkpoint, or use these."
+                f"The disk did not take the weights of epoch {progress.best_epoch}, the best; '{self.folder.last}' "
+                "holds the newest. Free some space and resume from an earlier checkpoint, or use these."
             )
         self._say("finished")
         yield TrainingDone(
@@ -288,11 +288,11 @@ class Trainer:
             else:
                 yield from self._tell_skipped(event)
 
-    def _score(self, row: dict[str, Any]) -> float:
-        """What decides which weights are kept; the higher, the better."""
+    def _score(self, row: dict[str, Any]) -> list[float]:
+        """What decides which weights are kept, the higher the better; of equally many right answers, the surer."""
         if "val_top1" not in row:
-            return -float(row["train_loss"])
-        return float(row["val_top1"]) if self.settings.keep_best == "top1" else -float(row["val_loss"])
+            return [-row["train_loss"]]
+        return [row["val_top1"], -row["val_loss"]] if self.settings.keep_best == "top1" else [-row["val_loss"]]
 
     def _rate(self, step: int) -> float:
         factor = learning_rate_factor(self.settings, step=step, steps_per_epoch=self.steps_per_epoch)

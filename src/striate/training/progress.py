@@ -1,6 +1,5 @@
 """How far a run is: plain numbers, all of them in every checkpoint, so that they survive it exactly."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -26,7 +25,7 @@ class Progress:
         epoch: Epochs done.
         sums: Of the epoch that is not done yet.
         best_epoch: The epoch of the best weights, from 1; 0 before the first.
-        best: Its score, the higher the better.
+        best: Its score: numbers of which the first decides, then the next; the higher, the better.
         best_top1: Its share of right answers to the validation pictures.
         stale: Epochs since then.
         seconds: Wall time, over all sittings.
@@ -38,7 +37,7 @@ class Progress:
     epoch: int = 0
     sums: Sums = field(default_factory=Sums)
     best_epoch: int = 0
-    best: float = -math.inf
+    best: list[float] = field(default_factory=list)
     best_top1: float | None = None
     stale: int = 0
     seconds: float = 0.0
@@ -47,15 +46,14 @@ class Progress:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; `from_dict` reads them back to the last bit."""
-        return {**asdict(self), "best": None if self.best == -math.inf else self.best}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> "Progress":
         """The inverse of `to_dict`."""
-        best = -math.inf if facts["best"] is None else facts["best"]
-        return cls(**{**facts, "best": best, "sums": Sums(**facts["sums"])})
+        return cls(**{**facts, "sums": Sums(**facts["sums"])})
 
-    def judge(self, score: float, *, top1: float | None) -> bool:
+    def judge(self, score: list[float], *, top1: float | None) -> bool:
         """Count the epoch that just ended as the best, or as one more without a better one; tells which."""
         if score > self.best:
             self.best, self.best_epoch, self.best_top1, self.stale = score, self.epoch + 1, top1, 0

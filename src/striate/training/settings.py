@@ -23,7 +23,7 @@ class TrainSettings(BaseModel):
         nesterov: Look ahead, in `sgd`.
         weight_decay: Pull of the weights towards 0; not of biases and normalizations.
         schedule: How the rate falls after the warm-up: `cosine`, `step`, `poly`, `one-cycle` or `constant`.
-        warmup_epochs: Epochs, or a fraction of one, in which the rate rises from nearly 0.
+        warmup_epochs: Epochs, or a fraction of one, in which the rate rises from nearly 0; at most half of all epochs.
         final_lr: The rate at the end, as a fraction of `lr`, for `cosine`, `poly` and `one-cycle`.
         step_epochs: For `step`: the epochs after which the rate falls.
         step_factor: For `step`: what it is multiplied with.
@@ -45,7 +45,6 @@ class TrainSettings(BaseModel):
         workers: Threads that read pictures; by default as many as there are cores, at most 8.
         checkpoint_minutes: Longest time between two checkpoints; one more is written after every epoch.
         keep_best: Which validation score decides: `top1`, or `loss`.
-        deterministic: Refuse operations without a fixed order of additions on a GPU (slower there).
 
     Raises:
         pydantic.ValidationError: A value outside its rule.
@@ -83,7 +82,6 @@ class TrainSettings(BaseModel):
     workers: int | None = Field(default=None, ge=0)
     checkpoint_minutes: float = Field(default=10.0, gt=0)
     keep_best: Literal["top1", "loss"] = "top1"
-    deterministic: bool = False
 
     @model_validator(mode="after")
     def _fits_together(self) -> "TrainSettings":
@@ -93,10 +91,6 @@ class TrainSettings(BaseModel):
             )
         if any(epoch < 1 for epoch in self.step_epochs) or list(self.step_epochs) != sorted(set(self.step_epochs)):
             raise ConfigError(f"step_epochs must rise and be at least 1, got {list(self.step_epochs)}.")
-        if self.warmup_epochs >= self.epochs and self.warmup_epochs > 1:
-            raise ConfigError(
-                f"warmup_epochs {self.warmup_epochs:g} must be fewer than epochs {self.epochs}; make it smaller."
-            )
         if self.head_epochs and self.freeze != "none":
             raise ConfigError(
                 f"head_epochs {self.head_epochs} opens the trunk later, freeze '{self.freeze}' never; give one."

@@ -1,0 +1,241 @@
+"""`striate train DATA`: the plan, one progress bar, a line an epoch, and where the weights are."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from cyclopts import Parameter
+
+from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result
+from striate.cli.errors import Exit
+from striate.cli.train_flags import TrainFlags, given_flags
+from striate.cli.words import command, percent
+from striate.data.files import printable
+from striate.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from striate.recipes.train_plan import TrainPlan
+    from striate.training.events import EpochDone, StepDone, TrainingDone
+
+__all__ = ["train"]
+
+
+def train(
+    data: Annotated[Path | None, Parameter(show_default=False)] = None,
+    /,
+    *,
+    resume: Path | None = None,
+    config: Path | None = None,
+    dry_run: bool = False,
+    json: bool = False,
+    settings: Annotated[TrainFlags | None, Parameter(name="*")] = None,
+) -> int:
+    """Learn classes from labeled pictures: a folder of class folders, a CSV, MNIST's files, npz or tar shards.
+
+    The weights go into runs/classify/NAME, and every other verb takes that folder as its network. Ctrl-C writes a
+    checkpoint and says how to go on. With several processes: torchrun --nproc-per-node 2 -m striate train …
+
+    Args:
+        data: The pictures.
+        resume: Go on with this run, in its folder and with its settings.
+        config: Take the settings of this YAML file, such as a run's config.yaml; options that are given win.
+        dry_run: Say the plan, and do nothing.
+        json: Print one JSON document at the end.
+        settings: Everything else.
+    """
+    given = _given(data, resume=resume, config=config, flags=given_flags(settings))
+    from striate.recipes import train as recipe  # imports torch
+    from striate.runtime import reuse_freed_memory
+
+    reuse_freed_memory()
+    if resume is not None:
+        given = {**recipe.same_run(resume), **given}
+    if dry_run:
+        return _show_plan_only(given, json=json)
+    screen = _Screen(quiet=json)
+    with _stoppable() as should_stop, screen:
+        for event in recipe.run(given, resume=resume is not None or _is_restarted(), should_stop=should_stop):
+            screen.show(event)
+    return screen.finish(json=json)
+
+
+def _given(data: Path | None, *, resume: Path | None, config: Path | None, flags: dict[str, Any]) -> dict[str, Any]:
+    if resume is not None:
+        if data is not None or config is not None:
+            raise ConfigError("--resume takes data and settings from its run; leave DATA and --config out.")
+        allowed = {"workers", "device", "checkpoint_minutes"}
+        if changed := sorted(set(flags) - allowed):
+            flag = changed[0].replace("_", "-")
+            raise ConfigError(
+                f"--resume goes on with the settings of its run, '--{flag}' cannot change; only --workers, --device "
+                "and --checkpoint-minutes can."
+            )
+        return flags
+    given: dict[str, Any] = {} if config is None else _read_config(config)
+    given |= flags
+    if data is not None:
+        given["data"] = data
+    if "data" not in given:
+        raise ConfigError("'striate train' needs DATA, or --resume RUN. See 'striate train --help'.")
+    return given
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{printable(path)}: no such file.") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"{printable(path)}: no YAML ({' '.join(str(error).split())}).") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{printable(path)}: must hold settings, one 'name: value' a line.")
+    values.pop("striate", None)
+    values.pop("name", None)  # a new run needs a folder of its own
+    return values
+
+
+def _is_restarted() -> bool:
+    """Whether torchrun has started this process again, after one of its kind was lost."""
+    return bool(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")))
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C or SIGTERM asks to stop after the step; the second one interrupts at once."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        del frame
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        print_note(f"{signal.Signals(number).name}: stopping after this step; once more to stop at once.")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show_plan_only(given: dict[str, Any], *, json: bool) -> int:
+    from striate.recipes.train_plan import plan_training
+    from striate.training.world import join_world, leave_world
+
+    world, device = join_world(str(given.get("device", "auto")))
+    try:
+        plan = plan_training(given, world=world, device=device)
+    finally:
+        leave_world()
+    if json:
+        print_json(plan.to_dict())
+    else:
+        for line in plan.sentences():
+            print_result(line)
+        print_result(f"Would go to {printable(plan.folder.path)}")
+    return Exit.OK
+
+
+class _Screen(ProgressLine):
+    """What a person sees of the events."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__()
+        self._quiet = quiet
+        self._plan: TrainPlan | None = None
+        self._done: TrainingDone | None = None
+        self._stopped = False
+        self._at = (0, 1)
+
+    def show(self, event: object) -> None:
+        """One event of the recipe."""
+        from striate.recipes.train_plan import TrainPlan, first_problems
+        from striate.training import events as e
+
+        match event:
+            case TrainPlan():
+                self._plan = event
+                if self._is_main():
+                    self._say(*event.sentences(), *first_problems(event.data.problems))
+            case e.Resumed():
+                self._say(*event.problems, f"Going on after step {event.step:,} (epoch {event.epoch}).")
+            case e.StepDone() if self._is_main():
+                self._step(event)
+            case e.Validating() if self._is_main():
+                self.update("training", *self._at, detail=f"validating {event.done:,} of {event.total:,}")
+            case e.EpochDone() if self._is_main():
+                self._epoch(event)
+            case e.PicturesSkipped():
+                self._say(*(f"Left out {problem.where}: {problem.text}" for problem in event.problems))
+            case e.CheckpointFailed():
+                self._say(f"{event.reason} Training goes on; the checkpoint before holds.")
+            case e.Stopped():
+                self._stopped = True
+            case e.TrainingDone():
+                self._done = event
+
+    def finish(self, *, json: bool) -> int:
+        """The last lines; gives the exit code."""
+        plan, done = self._plan, self._done
+        if plan is None or not self._is_main():
+            return Exit.OK
+        folder = plan.folder
+        if json:
+            rows = folder.metrics()
+            print_json({"run": str(folder.path), **folder.status(), "rows": rows, "plan": plan.to_dict()})
+        elif self._stopped:
+            print_result(f"Stopped; a checkpoint is in {printable(folder.state)}")
+            print_next(command("striate", "train", "--resume", folder.path))
+        elif done is not None:
+            self._finished(plan, done)
+        return Exit.INTERRUPTED if self._stopped else Exit.OK
+
+    def _finished(self, plan: "TrainPlan", done: "TrainingDone") -> None:
+        from striate.recipes.train_plan import say_seconds
+
+        folder = plan.folder
+        early = f" (nothing got better for {plan.config.patience} epochs)" if done.early else ""
+        score = "" if done.best_top1 is None else f"; best {percent(done.best_top1)} after epoch {done.best_epoch}"
+        print_result(
+            f"Finished: {done.epochs} epochs in {say_seconds(done.seconds)}{early}{score}.",
+            style=ANSWER,
+        )
+        print_result(f"Weights {printable(folder.best)}")
+        print_result(f"Run     {printable(folder.path)}")
+        print_next(command("striate", "evaluate", folder.path))
+
+    def _step(self, event: "StepDone") -> None:
+        self._at = (event.step, event.steps)
+        detail = f"epoch {event.epoch}, loss {event.mean_loss:.3f}, {event.images_per_s:,.0f} images/s"
+        self.update("training", event.step, event.steps, detail=detail)
+
+    def _epoch(self, event: "EpochDone") -> None:
+        row = event.row
+        validated = ""
+        if "val_top1" in row:
+            best = " (best)" if event.is_best else ""
+            validated = f"   validation loss {row['val_loss']:.3f}, top-1 {percent(row['val_top1'])}{best}"
+        self._say(
+            f"epoch {row['epoch']:>3}   loss {row['train_loss']:.3f}, top-1 {percent(row['train_top1'])}{validated}   "
+            f"{row['images_per_s']:,.0f} images/s"
+        )
+
+    def _say(self, *lines: str) -> None:
+        with self.aside():
+            for line in lines:
+                print_note(line)
+
+    def _is_main(self) -> bool:
+        import torch.distributed as dist
+
+        return not dist.is_initialized() or dist.get_rank() == 0

@@ -1,0 +1,186 @@
+"""From a folder of pictures to a network that every other verb takes.
+
+The plan is said first; then the loop of `striate.training` runs, and its events are passed on; at the end there are
+weights, curves and an honest report of what they answer to pictures that they did not learn from.
+"""
+
+import json
+import platform
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate import __version__
+from striate.data import Labels
+from striate.draw import encode_png
+from striate.errors import ConfigError, DataError
+from striate.recipes.train_config import TrainConfig
+from striate.recipes.train_data import counts_by_class
+from striate.recipes.train_plan import TrainPlan, plan_training
+from striate.training.events import TrainEvent
+from striate.training.loop import Trainer
+from striate.training.run_folder import RunFolder
+from striate.training.task import Task
+from striate.training.world import join_world, leave_world
+from striate.weights import NativeMetadata, save_native
+
+__all__ = ["run", "same_run"]
+
+
+def run(
+    given: Mapping[str, Any], *, resume: bool = False, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[TrainPlan | TrainEvent]:
+    """Train: yields the `TrainPlan`, then the events of the loop, the last of which is `TrainingDone` or `Stopped`.
+
+    Args:
+        given: Settings by name (see `TrainConfig`); `data` is among them.
+        resume: Go on with the run of that name, if there is one.
+        should_stop: Asked after every step.
+
+    Raises:
+        StriateError: The data, the network or the settings do not work, or the loss is no number any more.
+    """
+    world, device = join_world(str(given.get("device", "auto")))
+    try:
+        plan = plan_training(given, world=world, device=device)
+        yield plan
+        if world.is_main:
+            _write_facts(plan, resume=resume)
+        world.wait()
+        trainer = Trainer(
+            _task(plan),
+            plan.config.settings(),
+            plan.folder,
+            save_weights=lambda path, state: save_native(path, state, metadata=_metadata(plan)),
+            device=device,
+            world=world,
+        )
+        yield from trainer.run(resume=resume, should_stop=should_stop)
+        if world.is_main:
+            _draw(plan.folder)
+            _write_skipped(plan, trainer.progress.skipped)
+    finally:
+        leave_world()
+
+
+def same_run(path: Path) -> dict[str, Any]:
+    """The settings of an earlier run, to go on with it.
+
+    Raises:
+        DataError: If `path` is not the folder of a run.
+    """
+    folder = RunFolder(path)
+    config = folder.config()
+    config.pop("striate", None)
+    if unknown := sorted(set(config) - set(TrainConfig.model_fields)):
+        raise DataError(f"{path / 'config.yaml'}: unknown setting '{unknown[0]}'; was it written by a later version?")
+    return {**config, "name": path.resolve().name, "root": path.resolve().parent.parent}
+
+
+def _task(plan: TrainPlan) -> Task:
+    return Task(
+        module=plan.beginning.module,
+        preprocessing=plan.beginning.preprocessing,
+        labels=Labels(plan.data.train.classes),
+        train=plan.data.train,
+        validation=plan.data.validation,
+        augmentation=plan.augmentation,
+        classifier=plan.beginning.entry.classifier,
+        fine_tuning=bool(plan.beginning.start),
+    )
+
+
+def _write_facts(plan: TrainPlan, *, resume: bool) -> None:
+    """Say in the folder what will be done; a run that is there already is not written over.
+
+    Raises:
+        ConfigError: If there is a run of this name and nobody asked to resume it.
+        DataError: If the folder cannot be written.
+    """
+    folder, config = plan.folder, plan.config
+    if folder.exists() and not resume:
+        raise ConfigError(
+            f"'{folder.path}' is a run already. Go on with it: striate train --resume {folder.path}. Or choose another "
+            "--name."
+        )
+    try:
+        if not folder.exists():
+            folder.write_config({"striate": __version__, **json.loads(config.model_dump_json())})
+        folder.write_environment(_environment(plan))
+        folder.write_data(_data_facts(plan))
+    except OSError as error:
+        raise DataError(
+            f"cannot write to '{folder.path}': {error.strerror or error}. Choose another --root."
+        ) from error
+
+
+def _environment(plan: TrainPlan) -> dict[str, Any]:
+    return {
+        "command": shlex.join(["striate", *sys.argv[1:]]),
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": torch.cuda.get_device_name(plan.device) if plan.device.type == "cuda" else "cpu",
+        "machine": f"{platform.system()} {platform.machine()}",
+        "processes": plan.processes,
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "striate": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _data_facts(plan: TrainPlan) -> dict[str, Any]:
+    data = plan.data
+    validation = data.validation
+    return {
+        "source": str(plan.config.data),
+        "kind": data.train.kind,
+        "classes": list(data.train.classes),
+        "train": counts_by_class(data.train),
+        "validation": None if validation is None else counts_by_class(validation),
+        "held_out": data.held_out,
+        "validation_pictures": [] if validation is None else [validation.name(i) for i in range(len(validation))],
+        "problems": [[problem.kind, problem.where, problem.text] for problem in data.problems],
+        "skipped": [],
+        "preprocessing": plan.beginning.preprocessing.to_dict(),
+        "augmentation": plan.augmentation.describe(),
+    }
+
+
+def _write_skipped(plan: TrainPlan, skipped: list[list[str]]) -> None:
+    plan.folder.write_data({**plan.folder.data(), "skipped": skipped})
+
+
+def _metadata(plan: TrainPlan) -> NativeMetadata:
+    begun = plan.beginning
+    return NativeMetadata(
+        architecture=begun.entry.name,
+        variant=begun.entry.variant,
+        evidence="trained",
+        preprocessing=begun.preprocessing,
+        labels=Labels(plan.data.train.classes),
+        provenance={
+            "run": plan.folder.name,
+            "data": plan.config.data.name,
+            "pictures": str(len(plan.data.train)),
+            "start": begun.start or "fresh weights",
+            "seed": str(plan.config.seed),
+        },
+    )
+
+
+def _draw(folder: RunFolder) -> None:
+    from striate.draw import draw_training_curves
+
+    rows = folder.metrics()
+    if rows:
+        folder.plots.mkdir(parents=True, exist_ok=True)
+        (folder.plots / "curves.png").write_bytes(encode_png(draw_training_curves(rows)))

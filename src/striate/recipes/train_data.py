@@ -1,0 +1,135 @@
+"""From a path to pictures that can be learned from: which are for learning, which for measuring, what was left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.image_set import ImageSet
+from striate.data.open_data import open_data
+from striate.data.problem import Problem
+from striate.data.splitting import split_set
+from striate.errors import DataError
+
+__all__ = ["LearningData", "Look", "counts_by_class", "find_learning_data", "look_at"]
+
+_LOOKED_AT = 256  # pictures that sizes, colors and means are read off
+
+
+@dataclass(frozen=True, eq=False)
+class LearningData:
+    """Pictures for a run.
+
+    Attributes:
+        train: To learn from.
+        validation: To be measured on; None where nobody wants to know.
+        test: Pictures of the data that the run does not touch, or None.
+        held_out: How the validation pictures were chosen, in words.
+        problems: What was left out, and what is odd.
+    """
+
+    train: ImageSet
+    validation: ImageSet | None
+    test: ImageSet | None
+    held_out: str
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a few pictures look like.
+
+    Attributes:
+        gray: Whether all of them are gray.
+        shorter_px: Median of the shorter side.
+        longer_px: Median of the longer side.
+        mean: Of red, green and blue in [0, 1].
+        std: Likewise.
+    """
+
+    gray: bool
+    shorter_px: int
+    longer_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def find_learning_data(path: Path, *, val: float, seed: int) -> LearningData:
+    """Open labeled pictures, and set some aside for validation unless the data says which.
+
+    Args:
+        path: What `open_data` takes.
+        val: Share to set aside, from 0 to below 1.
+        seed: Decides which.
+
+    Raises:
+        DataError: If there is nothing to learn: no pictures, or fewer than two classes.
+    """
+    found = open_data(path)
+    train = found.get("train", found.get("all"))
+    if train is None or not len(train):
+        there = ", ".join(f"'{name}' with {len(images):,}" for name, images in found.items())
+        raise DataError(f"{path}: no pictures to learn from (found {there or 'none'}); put them into 'train'.")
+    present = int((train.counts() > 0).sum())
+    if present < 2:
+        only = train.classes[int(train.counts().argmax())]
+        raise DataError(
+            f"{path}: only one class has pictures ('{only}'), and a network that always gives the same answer learns "
+            "nothing; add a second class folder."
+        )
+    problems = tuple(dict.fromkeys(problem for images in found.values() for problem in images.problems))
+    validation, held_out = found.get("val"), "the data's own"
+    if validation is None and val > 0:
+        parts = split_set(train, {"train": 1 - val, "val": val}, seed=seed)
+        problems += tuple(p for p in parts["val"].problems if p not in problems)
+        train, validation = parts["train"], parts["val"]
+        held_out = f"{val:.0%} of the training pictures, by seed {seed}"
+    elif validation is None:
+        held_out = "none"
+    if validation is not None and not len(validation):
+        validation, held_out = None, "none: too few pictures"
+    return LearningData(train, validation, found.get("test"), held_out, problems)
+
+
+def look_at(images: ImageSet, *, max_megapixels: float) -> Look:
+    """Sizes and colors of some of the pictures, evenly spread over the set.
+
+    Raises:
+        DataError: If none of them can be read; with what is wrong with the first.
+    """
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), _LOOKED_AT)).astype(np.int64))
+    pictures, first = [], ""
+    for index in chosen.tolist():
+        try:
+            pictures.append(images.pixels(index, max_megapixels=max_megapixels))
+        except DataError as error:
+            first = first or str(error)
+    if not pictures:
+        raise DataError(f"None of {len(chosen)} pictures looked at can be read. The first: {first}")
+    sides = np.array([sorted(picture.shape[:2]) for picture in pictures])
+    moments = np.array([_moments(picture) for picture in pictures])  # n 2 3, every picture counts the same
+    mean = moments[:, 0].mean(0)
+    std = np.sqrt(np.maximum(moments[:, 1].mean(0) - mean**2, 1e-4))
+    return Look(
+        gray=all(_is_gray(picture) for picture in pictures),
+        shorter_px=int(np.median(sides[:, 0])),
+        longer_px=int(np.median(sides[:, 1])),
+        mean=tuple(round(float(value), 4) for value in mean),  # type: ignore[arg-type]  # three of them
+        std=tuple(round(float(value), 4) for value in std),  # type: ignore[arg-type]
+    )
+
+
+def counts_by_class(images: ImageSet) -> Mapping[str, int]:
+    """How many pictures each class has."""
+    return dict(zip(images.classes, images.counts().tolist(), strict=True))
+
+
+def _moments(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    values = pixels.reshape(-1, 3) / 255.0
+    return np.stack([values.mean(0), np.square(values).mean(0)])
+
+
+def _is_gray(pixels: NDArray[np.uint8]) -> bool:
+    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())

@@ -1,0 +1,148 @@
+"""The network of a training run: where its weights start, and what its pictures are turned into."""
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from striate.data import Preprocessing
+from striate.errors import ConfigError, UnknownNameError, WeightsWarning
+from striate.models import create_model, load
+from striate.models.catalogue import CatalogueEntry, find_entry
+from striate.recipes.train_config import TrainConfig
+from striate.recipes.train_data import Look
+from striate.weights import find_record, locate
+
+__all__ = ["Beginning", "begin", "find_start"]
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """A network before its first step.
+
+    Attributes:
+        module: With fresh or trained weights and the wanted number of classes.
+        preprocessing: What its pictures are turned into.
+        entry: Its facts.
+        start: Where its weights come from: a record's name, a file, or empty for fresh ones.
+        notes: What was left out or adapted.
+    """
+
+    module: nn.Module
+    preprocessing: Preprocessing
+    entry: CatalogueEntry
+    start: str
+    notes: tuple[str, ...]
+
+
+def find_start(model: str, weights: str) -> str:
+    """The weights to start from: a record's name, a path, or empty for fresh ones.
+
+    Args:
+        model: A network of the catalogue, with or without a tag.
+        weights: `auto`, `none`, a tag, a file or the folder of a run.
+
+    Raises:
+        ConfigError: If the model's name and `weights` ask for two things.
+        UnknownNameError: If there is no such network or tag.
+    """
+    architecture, _, tag = model.partition(".")
+    entry = find_entry(architecture)
+    if not entry.classifier:
+        raise ConfigError(f"'{architecture}' ends at its features and cannot learn classes; see `striate models`.")
+    if tag and weights not in {"auto", tag}:
+        raise ConfigError(f"model '{model}' asks for weights already; got weights '{weights}' as well. Give one.")
+    if weights == "none":
+        return ""
+    if tag or weights != "auto":
+        wanted = tag or weights
+        if Path(wanted).exists() or "/" in wanted:
+            return wanted
+        return find_record(f"{architecture}.{wanted}").name
+    try:
+        record = find_record(architecture)
+    except UnknownNameError:
+        return ""
+    return record.name if locate(record) is not None else ""
+
+
+def begin(config: TrainConfig, look: Look, *, start: str, num_classes: int) -> Beginning:
+    """Build the network.
+
+    Args:
+        config: Model, size and channels.
+        look: What the training pictures look like.
+        start: Of `find_start`.
+        num_classes: Of the data.
+
+    Raises:
+        ConfigError: If the weights are of another network, or the size is too small for it.
+        WeightsError: If the weights cannot be read.
+    """
+    entry = find_entry(config.model.partition(".")[0])
+    preprocessing = _trained_preprocessing(config, start, entry) if start else _fresh_preprocessing(config, look, entry)
+    if min(preprocessing.input_size) < entry.min_size:
+        raise ConfigError(
+            f"'{entry.name}' needs pictures of at least {entry.min_size} pixels a side, got {config.size}."
+        )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", WeightsWarning)
+        module = create_model(
+            entry.name,
+            weights=_as_weights(start),
+            num_classes=num_classes,
+            in_channels=len(preprocessing.channels),
+        )
+    notes = tuple(str(warning.message) for warning in caught if issubclass(warning.category, WeightsWarning))
+    return Beginning(module, preprocessing, entry, start, notes)
+
+
+def _as_weights(start: str) -> str | Path | None:
+    if not start:
+        return None
+    return Path(start) if Path(start).exists() else start.partition(".")[2]
+
+
+def _trained_preprocessing(config: TrainConfig, start: str, entry: CatalogueEntry) -> Preprocessing:
+    """What the weights were trained with, at another size if one is asked for."""
+    network = load(Path(start) if Path(start).exists() else start)
+    if network.name != entry.name:
+        raise ConfigError(f"weights '{start}' are of '{network.name}', but the model is '{entry.name}'. Give its own.")
+    theirs = network.preprocessing
+    if config.channels != "auto" and (config.channels == "L") != (theirs.channels == "L"):
+        raise ConfigError(f"weights '{start}' take {theirs.channels}, not {config.channels}; leave channels out.")
+    if config.size is None or theirs.resize is None:
+        return theirs
+    scaled = max(round(theirs.resize * config.size / min(theirs.input_size)), config.size)
+    return replace(theirs, input_size=(config.size, config.size), resize=scaled)
+
+
+def _fresh_preprocessing(config: TrainConfig, look: Look, entry: CatalogueEntry) -> Preprocessing:
+    """The network's own size, or a smaller one where the pictures are small; mean and deviation of the pictures."""
+    channels = config.channels
+    if channels == "auto":
+        channels = "L" if look.gray else "RGB"
+    if entry.name.startswith("lenet5") and config.size is None:
+        # LeCun et al. 1998: 28 × 28 in the middle of 32 × 32, background −0.1, ink 1.175.
+        count = len(channels) if channels == "RGB" else 1
+        return Preprocessing(
+            input_size=(32, 32),
+            resize=28,
+            channels=channels,
+            mean=(20 / 255,) * count,
+            std=(200 / 255,) * count,
+            locate="ink" if config.augment == "digits" and channels == "L" else None,
+        )
+    native = min(entry.input_size[1:])
+    side = config.size or (native if look.shorter_px >= native / 2 else max(entry.min_size, look.shorter_px))
+    resize = round(side * 256 / 224) if side >= 96 else min(side, max(look.shorter_px, 1)) if not config.size else side
+    gray = (sum(w * m for w, m in zip((0.299, 0.587, 0.114), look.mean, strict=True)),)
+    spread = (sum(w * s for w, s in zip((0.299, 0.587, 0.114), look.std, strict=True)),)
+    return Preprocessing(
+        input_size=(side, side),
+        resize=resize,
+        channels=channels,
+        mean=tuple(round(m, 4) for m in gray) if channels == "L" else look.mean,
+        std=tuple(round(s, 4) for s in spread) if channels == "L" else look.std,
+    )

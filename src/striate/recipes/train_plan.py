@@ -1,0 +1,196 @@
+"""The plan of a training run: every "auto" decided, and what it will cost, before anything is written."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from striate.data.augment.recipes import Augmentation, build_augmentation
+from striate.data.problem import Problem
+from striate.errors import ConfigError
+from striate.recipes.train_config import TrainConfig, find_preset
+from striate.recipes.train_data import LearningData, find_learning_data, look_at
+from striate.recipes.train_network import Beginning, begin, find_start
+from striate.training.estimate import Estimate, estimate_training
+from striate.training.run_folder import RunFolder
+from striate.training.world import World
+
+__all__ = ["TrainPlan", "first_problems", "plan_training", "resolve", "say_seconds"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainPlan:
+    """Everything that is decided before the first step.
+
+    Attributes:
+        config: All settings, none of them "auto".
+        recipe: The table that they started from.
+        data: The pictures.
+        beginning: The network.
+        augmentation: What is done to the pictures.
+        estimate: What it will cost.
+        folder: Where it goes.
+        device: Where it runs.
+        processes: How many share the work.
+    """
+
+    config: TrainConfig
+    recipe: str
+    data: LearningData
+    beginning: Beginning
+    augmentation: Augmentation
+    estimate: Estimate
+    folder: RunFolder
+    device: torch.device
+    processes: int
+
+    def sentences(self) -> list[str]:
+        """The plan for people, a line each."""
+        data, begun, config = self.data, self.beginning, self.config
+        train = data.train
+        counts = train.counts()
+        present = counts[counts > 0]
+        spread = (
+            f"{present.min():,} to {present.max():,} a class"
+            if present.min() != present.max()
+            else (f"{present.min():,} a class")
+        )
+        held = "" if data.validation is None else f"{len(data.validation):,} pictures to validate on ({data.held_out})"
+        start = f"weights of {begun.start}" if begun.start else "fresh weights"
+        memory = self.estimate.memory_bytes / 2**20
+        lines = [
+            (
+                f"Train {begun.entry.name} ({start}) on {len(train):,} pictures of {len(train.classes):,} classes "
+                f"({spread}){'; ' + held if held else '; none to validate on'}."
+            ),
+            f"Pictures: {begun.preprocessing.describe()}",
+            f"Augmentation: {'; '.join(self.augmentation.describe())}.",
+            (
+                f"Learning: recipe '{self.recipe}', {config.epochs} epochs of {config.batch_size} pictures a step, "
+                f"{config.optimizer}, {config.schedule} schedule, {config.precision} on {self.device}"
+                f"{f', {self.processes} processes' if self.processes > 1 else ''}."
+            ),
+            (
+                f"Cost: {self.estimate.parameters:,} parameters, {self.estimate.macs / 1e6:,.1f} million multiply-adds "
+                f"a picture; about {say_seconds(self.estimate.seconds)} and {memory:,.0f} MB."
+            ),
+        ]
+        if len(present) < len(train.classes):
+            empty = [name for name, count in zip(train.classes, counts, strict=True) if not count]
+            lines.append(f"No training pictures for {', '.join(empty[:5])}{' …' if len(empty) > 5 else ''}.")
+        return [*lines, *begun.notes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        validation = self.data.validation
+        return {
+            "config": json.loads(self.config.model_dump_json()),
+            "recipe": self.recipe,
+            "folder": str(self.folder.path),
+            "classes": list(self.data.train.classes),
+            "train": len(self.data.train),
+            "validation": 0 if validation is None else len(validation),
+            "held_out": self.data.held_out,
+            "start": self.beginning.start or None,
+            "preprocessing": self.beginning.preprocessing.to_dict(),
+            "augmentation": self.augmentation.describe(),
+            "estimate": asdict(self.estimate),
+            "device": str(self.device),
+            "processes": self.processes,
+            "problems": [asdict(problem) for problem in self.data.problems],
+        }
+
+
+def say_seconds(seconds: float) -> str:
+    """A duration as people say it.
+
+    >>> say_seconds(42), say_seconds(600), say_seconds(7500)
+    ('42 s', '10 min', '2.1 h')
+    """
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def resolve(given: Mapping[str, Any]) -> tuple[TrainConfig, str, str]:
+    """Every setting: those given, else those of the recipe that suits.
+
+    Args:
+        given: Settings by name; `data` is among them.
+
+    Returns:
+        The settings, the recipe's name, and where the weights start.
+
+    Raises:
+        ConfigError: If settings do not fit together.
+        UnknownNameError: If a network, weights or a recipe do not exist.
+        pydantic.ValidationError: If a value is outside its rule.
+    """
+    first = TrainConfig(**given)
+    start = find_start(first.model, first.weights)
+    recipe, values = find_preset(first.recipe, model=first.model.partition(".")[0], fine_tuning=bool(start))
+    return TrainConfig(**{**values, **given}), recipe, start
+
+
+def plan_training(given: Mapping[str, Any], *, world: World, device: torch.device) -> TrainPlan:
+    """Open the data, build the network, decide what is open, and say what it will cost; nothing is written.
+
+    Raises:
+        StriateError: As `resolve`, and if the data cannot be learned from.
+    """
+    config, recipe, start = resolve(given)
+    torch.manual_seed(config.seed)
+    data = find_learning_data(config.data, val=config.val, seed=config.seed)
+    look = look_at(data.train, max_megapixels=config.max_megapixels)
+    begun = begin(config, look, start=start, num_classes=len(data.train.classes))
+    side = min(begun.preprocessing.input_size)
+    policy = config.augment
+    if policy == "auto":
+        policy = "small" if side <= 64 else "light" if start else "imagenet"
+    changes = {name: value for name in ("mixup", "cutmix") if (value := getattr(config, name))}
+    if config.erasing is not None:
+        changes["erasing"] = config.erasing
+    if config.flip is not None:
+        changes["flip"] = 0.5 if config.flip else 0.0
+    augmentation = build_augmentation(policy, begun.preprocessing, settings=changes)
+    settings = config.settings()
+    estimate = estimate_training(
+        begun.module,
+        settings,
+        shape=(len(begun.preprocessing.channels), *begun.preprocessing.input_size),
+        pictures=len(data.train),
+        device=device,
+        processes=world.size,
+    )
+    config = config.model_copy(update={"weights": start or "none", "augment": policy, "recipe": recipe, "size": side})
+    folder = RunFolder(config.root / "classify" / world.agree(_run_name(config)))
+    config = config.model_copy(update={"name": folder.path.name})
+    return TrainPlan(config, recipe, data, begun, augmentation, estimate, folder, device, world.size)
+
+
+def _run_name(config: TrainConfig) -> str:
+    """The name that was given, or one of model and data that is not taken; a restarted process takes its own again."""
+    if config.name is not None:
+        if not re.fullmatch(r"[\w][\w.+-]*", config.name):
+            raise ConfigError(
+                f"name '{config.name}' must be letters, digits, '.', '_', '+' and '-' (a folder under {config.root})."
+            )
+        return config.name
+    stem = re.sub(r"[^\w.+-]+", "-", config.data.resolve().stem).strip("-.") or "data"
+    base = f"{config.model.partition('.')[0]}-{stem}"
+    names = [base, *(f"{base}-{number}" for number in range(2, 10_000))]
+    taken = [name for name in names if (config.root / "classify" / name).exists()]
+    if taken and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")):
+        return taken[-1]
+    return next(name for name in names if name not in taken)
+
+
+def first_problems(problems: tuple[Problem, ...], *, most: int = 5) -> list[str]:
+    """The first problems of a set, a line each, and how many more there are."""
+    lines = [f"{problem.where}: {problem.text}" for problem in problems[:most]]
+    more = len(problems) - most
+    return [*lines, f"… and {more:,} more; `striate data check` lists all."] if more > 0 else lines
