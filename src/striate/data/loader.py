@@ -6,9 +6,12 @@ batch does not depend on who read it; and its random numbers are its own (`stria
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,11 +19,13 @@ from jaxtyping import Float, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.data.augment.cut import Geometry, Shifts
+from striate.data.augment.cut import Geometry
 from striate.data.augment.draws import Draws
+from striate.data.fast_decode import decode_cut, decode_pixels, fast_cut, one_opencv_thread
 from striate.data.image_set import ImageSet
+from striate.data.pixel_cache import PixelCache
 from striate.data.problem import Problem
-from striate.data.stores import ArrayStore
+from striate.data.whole_array import cut_array, fits_array
 from striate.errors import ConfigError, DataError, ShapeError
 
 __all__ = ["Batch", "load_batches"]
@@ -69,6 +74,8 @@ def load_batches(
     epoch: int,
     workers: int,
     prefetch: int = 2,
+    decode: Literal["exact", "fast"] = "exact",
+    cache: PixelCache | None = None,
     max_megapixels: float = 64.0,
 ) -> Generator[Batch, None, None]:
     """The pictures of each batch, decoded and cut, in the order asked for.
@@ -81,155 +88,158 @@ def load_batches(
         epoch: From 0.
         workers: Threads; with 0 the work is done when a batch is asked for, in the caller's thread.
         prefetch: Batches that are worked on before they are asked for.
+        decode: `exact`: every level is Pillow's, with antialias. `fast`: JPEGs at a fraction of their scale and a
+            linear resize without antialias, for training; views of evaluation stay exact all the same.
+        cache: Made for `images`, where a small set shall be kept decoded from one call to the next.
         max_megapixels: Larger pictures are refused from their header.
 
     Yields:
         One `Batch` for each, also where none of its pictures can be read (it is then empty).
 
     Raises:
-        ConfigError: If `workers` is below 0 or `prefetch` below 1.
+        ConfigError: If `workers` is below 0, `prefetch` below 1, `decode` is neither, or the cache is another set's.
         ShapeError: If pictures of one batch come out in different sizes (a geometry without a size).
         Exception: Whatever a worker raises, but for pictures that cannot be read: those become problems.
 
-    Closing the generator, or letting go of it, ends its threads before it returns.
+    Closing the generator, or letting go of it, ends its threads before it returns. While it is open, OpenCV uses one
+    thread of its own in each of them.
     """
     if workers < 0 or prefetch < 1:
         raise ConfigError(f"workers must be 0 or more and prefetch 1 or more, got {workers} and {prefetch}.")
+    if decode not in {"exact", "fast"}:
+        raise ConfigError(f"decode must be 'exact' or 'fast', got {decode!r}.")
+    if cache is not None and not cache.belongs_to(images):
+        raise ConfigError("cache was made for another set of pictures; make one with PixelCache(images).")
+    fast = decode == "fast" and not geometry.exact
+    reader = _Reader(images, geometry, fast, cache if cache is not None and cache.enabled else None, max_megapixels)
+    drawn = (Draws(seed, epoch, indices) for indices in batches)
+    return _in_turn(reader, drawn) if workers == 0 else _ahead(reader, drawn, workers, prefetch)
 
-    def read(index: int, draws: Draws, row: int) -> Pixels | Problem:
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """How one picture is read."""
+
+    images: ImageSet
+    geometry: Geometry
+    fast: bool
+    cache: PixelCache | None
+    max_megapixels: float
+
+    def read(self, draws: Draws, row: int) -> Pixels | Problem:
+        index = int(draws.indices[row])
         try:
-            return geometry(images.pixels(index, max_megapixels=max_megapixels), draws, row)
+            if self.cache is not None:
+                return self._drawn(self._cached(self.cache, index), draws, row)
+            data = self.images.read(index)
+            if not isinstance(data, bytes):
+                return self._drawn(data, draws, row)
+            if self.fast:
+                return decode_cut(data, self.geometry, draws, row, max_megapixels=self.max_megapixels)
+            return self.geometry(decode_pixels(data, max_megapixels=self.max_megapixels), draws, row)
         except DataError as error:
-            return _unreadable(images, index, error)
+            return self._problem(index, error)
 
-    return _batches(images, batches, geometry, read, seed=seed, epoch=epoch, workers=workers, prefetch=prefetch)
+    def _cached(self, cache: PixelCache, index: int) -> Pixels:
+        pixels = cache.get(index)
+        if pixels is None:
+            data = self.images.read(index)
+            pixels = decode_pixels(data, max_megapixels=self.max_megapixels) if isinstance(data, bytes) else data
+            cache.put(index, pixels)
+        return pixels
+
+    def _drawn(self, pixels: Pixels, draws: Draws, row: int) -> Pixels:
+        if self.fast:
+            return fast_cut(pixels, self.geometry.cut((pixels.shape[0], pixels.shape[1]), draws, row))
+        return self.geometry(pixels, draws, row)
+
+    def _problem(self, index: int, error: DataError) -> Problem:
+        where, text = self.images.where(index), str(error)
+        for opening in (f"{where}: ", f"image of {text.split(' ')[2]} bytes: " if text.startswith("image of ") else ""):
+            text = text.removeprefix(opening)
+        return Problem("unreadable", where, f"{text} It was left out.")
 
 
-Read = Callable[[int, Draws, int], Pixels | Problem]
+class _Work:
+    """One batch in the making: tasks for any thread, then the batch itself."""
 
-
-def _batches(
-    images: ImageSet,
-    batches: Iterable[NDArray[np.int64]],
-    geometry: Geometry,
-    read: Read,
-    *,
-    seed: int,
-    epoch: int,
-    workers: int,
-    prefetch: int,
-) -> Generator[Batch, None, None]:
-    if workers == 0:
-        for indices in batches:
-            draws = Draws(seed, epoch, indices)
-            whole = _from_array(images, geometry, draws)
-            yield whole or _collated(images, geometry, draws, _read_rows(read, draws, 0, len(draws)))
-        return
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="striate-loader")
-    waiting: deque[tuple[Draws, list[Future[list[Pixels | Problem]]] | Future[Batch]]] = deque()
-
-    def submit(indices: NDArray[np.int64]) -> None:
-        draws = Draws(seed, epoch, indices)
-        if _takes_array(images, geometry, draws):
-            waiting.append((draws, pool.submit(_required_array, images, geometry, draws)))
+    def __init__(self, reader: _Reader, draws: Draws) -> None:
+        self.reader, self.draws = reader, draws
+        self.rows: list[Pixels | Problem] = []
+        self.whole: Pixels | None = None
+        self.room: Pixels | None = None
+        if fits_array(reader.images, reader.geometry, draws):
+            self.tasks = [self._cut_array]
             return
-        starts = range(0, len(draws), _CHUNK)
-        waiting.append((draws, [pool.submit(_read_rows, read, draws, start, start + _CHUNK) for start in starts]))
+        self.rows = [Problem("unreadable", "", "")] * len(draws)
+        size = reader.geometry.result_size()
+        if size is not None and reader.geometry.views == 1:
+            self.room = np.empty((len(draws), *size, 3), dtype=np.uint8)
+        self.tasks = [partial(self._read, start) for start in range(0, len(draws), _CHUNK)]
 
-    def finish() -> Batch:
-        draws, work = waiting.popleft()
-        if isinstance(work, Future):
-            return work.result()
-        return _collated(images, geometry, draws, [row for part in work for row in part.result()])
+    def _cut_array(self) -> None:
+        self.whole = cut_array(self.reader.images, self.reader.geometry, self.draws)
 
-    try:
-        for indices in batches:
-            submit(indices)
-            if len(waiting) > prefetch:
-                yield finish()
-        while waiting:
-            yield finish()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    def _read(self, start: int) -> None:
+        for row in range(start, min(start + _CHUNK, len(self.rows))):
+            pixels = self.reader.read(self.draws, row)
+            if self.room is not None and not isinstance(pixels, Problem):
+                self.room[row] = pixels
+                pixels = self.room[row]
+            self.rows[row] = pixels
 
+    def finished(self) -> Batch:
+        """The batch, once all tasks are done."""
+        images, geometry, draws = self.reader.images, self.reader.geometry, self.draws
+        if self.whole is not None:
+            pixels = torch.from_numpy(self.whole)
+            pixels = pixels[..., None].expand(-1, -1, -1, 3) if pixels.ndim == 3 else pixels
+            return Batch(pixels, torch.from_numpy(images.labels[draws.indices]), draws.indices)
+        good = [number for number, row in enumerate(self.rows) if not isinstance(row, Problem)]
+        problems = tuple(row for row in self.rows if isinstance(row, Problem))
+        indices = draws.indices[good]
+        labels = torch.from_numpy(images.labels[indices])
+        return Batch(torch.from_numpy(self._stacked(good)), labels, indices, problems, geometry.views)
 
-def _read_rows(read: Read, draws: Draws, start: int, stop: int) -> list[Pixels | Problem]:
-    indices = draws.indices[start:stop].tolist()
-    return [read(index, draws, start + number) for number, index in enumerate(indices)]
-
-
-def _collated(images: ImageSet, geometry: Geometry, draws: Draws, rows: list[Pixels | Problem]) -> Batch:
-    good = [number for number, row in enumerate(rows) if not isinstance(row, Problem)]
-    problems = tuple(row for row in rows if isinstance(row, Problem))
-    pictures = [row for row in rows if not isinstance(row, Problem)]
-    if len({picture.shape for picture in pictures}) > 1:
-        sizes = ", ".join(sorted({f"{picture.shape[-3]} × {picture.shape[-2]}" for picture in pictures}))
-        raise ShapeError(f"Pictures of one batch must come out in one size, got {sizes}; give each size its own batch.")
-    h, w = geometry.result_size() or (0, 0)
-    stacked = np.stack(pictures) if pictures else np.zeros((0, h, w, 3), dtype=np.uint8)
-    indices = draws.indices[good]
-    return Batch(
-        torch.from_numpy(stacked.reshape(-1, *stacked.shape[-3:])),
-        torch.from_numpy(images.labels[indices]),
-        indices,
-        problems,
-        geometry.views,
-    )
-
-
-def _unreadable(images: ImageSet, index: int, error: DataError) -> Problem:
-    where = images.where(index)
-    return Problem("unreadable", where, str(error).removeprefix(f"{where}: ") + " It was left out.")
+    def _stacked(self, good: list[int]) -> Pixels:
+        if self.room is not None:
+            return self.room if len(good) == len(self.rows) else self.room[good]
+        pictures = [row for row in self.rows if not isinstance(row, Problem)]
+        if not pictures:
+            return np.zeros((0, *(self.reader.geometry.result_size() or (0, 0)), 3), dtype=np.uint8)
+        if len({picture.shape for picture in pictures}) > 1:
+            sizes = ", ".join(sorted({f"{picture.shape[-3]} × {picture.shape[-2]}" for picture in pictures}))
+            raise ShapeError(f"Pictures of one batch must come out in one size, got {sizes}; give each its own batch.")
+        stacked = np.stack(pictures)
+        return stacked.reshape(-1, *stacked.shape[-3:])
 
 
-def _takes_array(images: ImageSet, geometry: Geometry, draws: Draws) -> bool:
-    return _array_shifts(images, geometry, draws) is not None
+def _in_turn(reader: _Reader, drawn: Iterable[Draws]) -> Generator[Batch, None, None]:
+    for draws in drawn:
+        work = _Work(reader, draws)
+        for task in work.tasks:
+            task()
+        yield work.finished()
 
 
-def _array_shifts(images: ImageSet, geometry: Geometry, draws: Draws) -> Shifts | None:
-    """Where a whole batch can be cut out of one array without a resize: where each cut begins."""
-    store = images.store
-    if not isinstance(store, ArrayStore) or geometry.views != 1 or (geometry.gray and store.array.ndim == 4):
-        return None
-    return geometry.shifts((store.array.shape[1], store.array.shape[2]), draws)
+def _ahead(reader: _Reader, drawn: Iterable[Draws], workers: int, prefetch: int) -> Generator[Batch, None, None]:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="striate-loader")
+    waiting: deque[tuple[_Work, list[Future[None]]]] = deque()
 
+    def finished() -> Batch:
+        work, tasks = waiting.popleft()
+        for task in tasks:
+            task.result()
+        return work.finished()
 
-def _required_array(images: ImageSet, geometry: Geometry, draws: Draws) -> Batch:
-    batch = _from_array(images, geometry, draws)
-    if batch is None:
-        raise ShapeError("The geometry changed its mind about an array.")
-    return batch
-
-
-def _from_array(images: ImageSet, geometry: Geometry, draws: Draws) -> Batch | None:
-    shifts = _array_shifts(images, geometry, draws)
-    if shifts is None or not isinstance(images.store, ArrayStore):
-        return None
-    array = images.store.take(draws.indices)
-    pixels = torch.from_numpy(cut_rows(array, shifts, geometry.result_size() or array.shape[1:3]))
-    if pixels.ndim == 3:
-        pixels = pixels[..., None].expand(-1, -1, -1, 3)
-    return Batch(pixels, torch.from_numpy(images.labels[draws.indices]), draws.indices)
-
-
-def cut_rows(array: Pixels, shifts: Shifts, size: tuple[int, ...]) -> Pixels:
-    """Cuts of one size out of `n h w` or `n h w 3`, each at its own place; black where there is no picture."""
-    n, h, w = array.shape[:3]
-    (new_h, new_w), top, left = size, shifts.top, shifts.left
-    if n == 0:
-        return np.zeros((0, new_h, new_w, *array.shape[3:]), dtype=np.uint8)
-    low = (max(-int(top.min()), 0), max(-int(left.min()), 0))
-    high = (max(int(top.max()) + new_h - h, 0), max(int(left.max()) + new_w - w, 0))
-    if any(low + high):
-        padding = ((0, 0), (low[0], high[0]), (low[1], high[1]))
-        array = np.pad(array, padding + ((0, 0),) * (array.ndim - 3))
-    y, x = top + low[0], left + low[1]
-    if (y == y[0]).all() and (x == x[0]).all():
-        array = array[:, y[0] : y[0] + new_h, x[0] : x[0] + new_w]
-    else:
-        rows, columns = y[:, None] + np.arange(new_h), x[:, None] + np.arange(new_w)
-        array = array[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    if shifts.flip.any():
-        turned = shifts.flip.reshape((n,) + (1,) * (array.ndim - 1))
-        array = np.where(turned, array[:, :, ::-1], array)
-    return np.ascontiguousarray(array)
+    with one_opencv_thread() if reader.fast else nullcontext():
+        try:
+            for draws in drawn:
+                work = _Work(reader, draws)
+                waiting.append((work, [pool.submit(task) for task in work.tasks]))
+                if len(waiting) > prefetch:
+                    yield finished()
+            while waiting:
+                yield finished()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

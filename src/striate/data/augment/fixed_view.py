@@ -25,6 +25,9 @@ def view_box(
     if preprocessing.resize is None:
         return (0.0, 0.0, float(w), float(h)), (h, w)
     crop_h, crop_w = preprocessing.input_size
+    if preprocessing.locate is not None and (h, w) in {(preprocessing.resize,) * 2, preprocessing.input_size}:
+        y, x = float(crop_start(h, crop_h)), float(crop_start(w, crop_w))  # a digit that was prepared already
+        return (x, y, x + crop_w, y + crop_h), (crop_h, crop_w)
     top, left, part_h, part_w = middle((h, w), preprocessing.input_size, preprocessing.resize)
     new_h, new_w = resized_size((part_h, part_w), preprocessing.resize)
     y, x = crop_start(new_h, crop_h), crop_start(new_w, crop_w)
@@ -42,6 +45,11 @@ class FixedView(Geometry):
     """
 
     preprocessing: Preprocessing
+
+    @property
+    def exact(self) -> bool:
+        """Yes."""
+        return True
 
     @property
     def gray(self) -> bool:
@@ -70,6 +78,14 @@ class FixedView(Geometry):
             return None
         top, left = (np.full(len(draws), int(edge), dtype=np.int64) for edge in (box[1], box[0]))
         return Shifts(top, left, np.zeros(len(draws), dtype=np.bool_))
+
+    def takes_as_is(self, pictures: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """All of them; where ink is looked for, those whose rim is black for more than half of its length."""
+        if self.preprocessing.locate is None:
+            return np.ones(len(pictures), dtype=np.bool_)
+        black = (pictures if pictures.ndim == 3 else pictures.max(axis=3)) == 0
+        rim = np.concatenate([black[:, 0], black[:, -1], black[:, 1:-1, 0], black[:, 1:-1, -1]], axis=1)
+        return np.asarray(2 * np.count_nonzero(rim, axis=1) > rim.shape[1])
 
     def describe(self) -> str:
         """One phrase, for people."""

@@ -59,13 +59,14 @@ class RandomErasing:
         """New pictures, some with a covered rectangle."""
         check_batch(images, draws)
         full, images = images, one_channel(images)
-        top, left, bottom, right = (
-            torch.from_numpy(edge).to(images.device).view(-1, 1, 1, 1) for edge in self.boxes(images.shape[2:], draws)
-        )
-        y = torch.arange(images.shape[2], device=images.device).view(-1, 1)
-        x = torch.arange(images.shape[3], device=images.device)
-        covered = (y >= top) & (y < bottom) & (x >= left) & (x < right)  # n 1 h w
-        return torch.where(covered, self._filling(images, draws), images).expand(full.shape)
+        edges = np.stack(self.boxes(images.shape[2:], draws), axis=1)
+        rows = np.flatnonzero(edges[:, 2] > edges[:, 0])
+        images = images.clone(memory_format=torch.preserve_format)
+        filling = self._filling(images, draws) if len(rows) else images
+        for row in rows.tolist():
+            top, left, bottom, right = edges[row].tolist()
+            images[row, :, top:bottom, left:right] = filling[row % len(filling), :, : bottom - top, : right - left]
+        return images.expand(full.shape)
 
     def boxes(self, size: tuple[int, ...], draws: Draws) -> tuple[NDArray[np.int64], ...]:
         """Top, left, bottom and right of the rectangle for each row, in pixels of `size` `(h, w)`; 0 0 0 0 for none."""
@@ -84,13 +85,14 @@ class RandomErasing:
         return tuple(edge.astype(np.int64) for edge in (top, left, top + h, left + w))
 
     def _filling(self, images: Tensor, draws: Draws) -> Tensor:
+        """What the rectangles are filled with, each from its upper left corner."""
         n, c, h, w = images.shape
         if not isinstance(self.fill, str):
-            return images.new_full((1, 1, 1, 1), self.fill)
+            return images.new_full((1, 1, 1, 1), self.fill).expand(1, 1, h, w)
         if self.fill == "color":
-            return as_tensor(draws.uniform("random-erasing/color", c).reshape(n, c, 1, 1), images)
+            return as_tensor(draws.uniform("random-erasing/color", c).reshape(n, c, 1, 1), images).expand(n, c, h, w)
         tile = as_tensor(draws.coarse("random-erasing/noise", c * _TILE**2).reshape(n, c, _TILE, _TILE), images)
-        return tile.repeat(1, 1, -(-h // _TILE), -(-w // _TILE))[:, :, :h, :w]
+        return tile.repeat(1, 1, -(-h // _TILE), -(-w // _TILE))
 
     def describe(self) -> str:
         """One phrase, for people."""

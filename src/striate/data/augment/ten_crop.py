@@ -51,6 +51,11 @@ class TenCrop(Geometry):
         return 10
 
     @property
+    def exact(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
     def gray(self) -> bool:
         """Whether the network takes one channel."""
         return self.preprocessing.channels == "L"
@@ -114,6 +119,11 @@ class DenseView(Geometry):
     def __post_init__(self) -> None:
         if (self.shorter or self.preprocessing.resize or 0) < 1:
             raise ConfigError("DenseView: give shorter; this preprocessing has no resize to take instead.")
+
+    @property
+    def exact(self) -> bool:
+        """Yes."""
+        return True
 
     @property
     def gray(self) -> bool:
