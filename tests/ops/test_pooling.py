@@ -99,6 +99,7 @@ def test_krizhevskys_constants_in_this_notation() -> None:
         (lambda x: ops.max_pool(x, 0), ConfigError, r"kernel_size must be at least 1, got 0"),
         (lambda x: ops.max_pool(x[0, 0], 2), ShapeError, r"max_pool takes an input 'n c' with one to three axes"),
         (lambda x: ops.min_pool(x[:, :0], 2), ShapeError, r"min_pool needs at least one channel and one place"),
+        (lambda x: ops.max_pool(x, 9, ceil_mode=True), ShapeError, r"a kernel of 9 does not fit into 8"),
         (lambda x: ops.average_pool(x.int(), 2), ConfigError, r"average_pool takes floating-point numbers, .* int32"),
         (lambda x: ops.lp_pool(x, 2, p=0.0), ConfigError, r"p must be a finite number above 0, got 0\.0"),
         (lambda x: ops.lp_pool(x, 2, p=float("inf")), ConfigError, r"for the limit of large p use max_pool"),

@@ -57,6 +57,10 @@ def max_pool(
     Source: Zhou, Chellappa 1988, "Computation of optical flow using a neural network" (the operation); Ranzato et al.
         2007 (in convolutional networks).
 
+    Differs:
+        With `ceil_mode`, torch takes a window larger than the padded map, which hangs over; it is refused here,
+        as it is without.
+
     >>> max_pool(torch.tensor([[[1.0, 3.0, 2.0, 4.0]]]), 2).tolist()
     [[[3.0, 4.0]]]
     """
