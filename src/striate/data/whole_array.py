@@ -1,6 +1,7 @@
 """Batches out of one array of pictures in a single step: 60,000 digits are no work for a loop in Python."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from striate.data.augment.cut import Geometry, Shifts
@@ -61,8 +62,10 @@ def cut_rows(pictures: Pixels, shifts: Shifts, size: tuple[int, int]) -> Pixels:
     if (y == y[0]).all() and (x == x[0]).all():
         pictures = pictures[:, y[0] : y[0] + new_h, x[0] : x[0] + new_w]
     else:
-        rows, columns = y[:, None] + np.arange(new_h), x[:, None] + np.arange(new_w)
-        pictures = pictures[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+        windows = sliding_window_view(pictures, size, axis=(1, 2))  # n tops lefts [3] new_h new_w
+        pictures = windows[np.arange(n), y, x]
+        if pictures.ndim == 4:
+            pictures = pictures.transpose(0, 2, 3, 1)
     if shifts.flip.any():
         turned = shifts.flip.reshape((n,) + (1,) * (pictures.ndim - 1))
         pictures = np.where(turned, pictures[:, :, ::-1], pictures)

@@ -25,9 +25,9 @@ __all__ = ["ElasticDistortion", "PlaceMap", "RandomAffine", "Warp"]
 
 
 class PlaceMap(Protocol):
-    """Moves places: `n h w 2`, x and y in pixels from the picture's center."""
+    """Moves places: `n 2 h w`, x and y in pixels from the picture's center."""
 
-    def __call__(self, places: Float[Tensor, "n h w 2"], draws: Draws) -> Float[Tensor, "n h w 2"]:
+    def __call__(self, places: Float[Tensor, "n 2 h w"], draws: Draws) -> Float[Tensor, "n 2 h w"]:
         """Where the pixels now at `places` come from."""
         ...
 
@@ -66,13 +66,14 @@ class RandomAffine:
         if not 0 < self.scale[0] <= self.scale[1] < math.inf:
             raise ConfigError(f"RandomAffine: scale must be two numbers, 0 < low ≤ high, got {self.scale}.")
 
-    def __call__(self, places: Float[Tensor, "n h w 2"], draws: Draws) -> Float[Tensor, "n h w 2"]:
+    def __call__(self, places: Float[Tensor, "n 2 h w"], draws: Draws) -> Float[Tensor, "n 2 h w"]:
         """Where the pixels now at `places` come from."""
         matrix, shift = self.matrices(draws)
-        h, w = places.shape[1:3]
-        moved = places - as_tensor(shift * np.array([w, h]), places)[:, None, None, :]
-        inverse = as_tensor(np.linalg.inv(matrix), places)  # n 2 2
-        return torch.einsum("nij,nhwj->nhwi", inverse, moved)
+        h, w = places.shape[2:]
+        inverse = np.linalg.inv(matrix)  # n 2 2
+        back = inverse @ (shift * np.array([w, h]))[:, :, None]  # n 2 1
+        moved = torch.baddbmm(as_tensor(-back, places), as_tensor(inverse, places), places.flatten(2))
+        return moved.view_as(places)
 
     def matrices(self, draws: Draws) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """From a place in the picture to its place in the result: matrices `n 2 2`, then shifts `n 2` in sides."""
@@ -122,13 +123,12 @@ class ElasticDistortion:
         check_range("ElasticDistortion: alpha", self.alpha, 0, 1e6)
         check_range("ElasticDistortion: sigma", self.sigma, 0.1, 1e4)
 
-    def __call__(self, places: Float[Tensor, "n h w 2"], draws: Draws) -> Float[Tensor, "n h w 2"]:
+    def __call__(self, places: Float[Tensor, "n 2 h w"], draws: Draws) -> Float[Tensor, "n 2 h w"]:
         """Where the pixels now at `places` come from."""
-        n, h, w, _ = places.shape
+        n, _, h, w = places.shape
         field = as_tensor(2 * draws.coarse("elastic-distortion", 2 * h * w) - 1, places).view(n, 2, h, w)
         down, across = (as_tensor(_smoother(side, self.sigma), places) for side in (h, w))
-        field = down @ field @ across.mT * self.alpha
-        return places + field.permute(0, 2, 3, 1)
+        return (down * self.alpha) @ field @ across.mT + places
 
     def describe(self) -> str:
         """One phrase, for people."""
@@ -167,10 +167,10 @@ class Warp:
             return full
         x = torch.arange(w, dtype=images.dtype, device=images.device) - (w - 1) / 2
         y = torch.arange(h, dtype=images.dtype, device=images.device) - (h - 1) / 2
-        places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).expand(n, -1, -1, -1)  # n h w 2
+        places = torch.stack(torch.meshgrid(x, y, indexing="xy")).expand(n, -1, -1, -1)  # n 2 h w
         for place_map in reversed(self.maps):  # the last to act is the first to be undone
             places = place_map(places, draws)
-        grid = places * images.new_tensor([2 / w, 2 / h])  # −1 and 1 are the picture's edges
+        grid = (places * images.new_tensor([2 / w, 2 / h]).view(2, 1, 1)).permute(0, 2, 3, 1)  # n h w 2, edges at ±1
         outside = self._outside(images)
         warped = F.grid_sample(images - outside, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
         return (warped + outside).expand(full.shape)
