@@ -5,6 +5,8 @@ Words in pictures are set in DejaVu Sans, which matplotlib carries.
 
 from striate.draw.animation import encode_gif
 from striate.draw.colormap import SIGNED, UNSIGNED, colorize, colormap_table, limits_of
+from striate.draw.confusion import draw_confusion
+from striate.draw.curves import draw_lr_finder, draw_training_curves
 from striate.draw.encode import encode_jpeg, encode_png
 from striate.draw.enlarge import enlarge
 from striate.draw.grid import grid
@@ -13,6 +15,7 @@ from striate.draw.linear_frames import linear_frames
 from striate.draw.matrix import draw_matrix
 from striate.draw.network_frames import network_frames
 from striate.draw.overlay import overlay
+from striate.draw.reliability import draw_reliability
 from striate.draw.scalebar import draw_scalebar
 from striate.draw.sheet import Tile, draw_sheet
 from striate.draw.trace_frames import trace_frames
@@ -23,10 +26,14 @@ __all__ = [
     "Tile",
     "colorize",
     "colormap_table",
+    "draw_confusion",
     "draw_kernels",
+    "draw_lr_finder",
     "draw_matrix",
+    "draw_reliability",
     "draw_scalebar",
     "draw_sheet",
+    "draw_training_curves",
     "encode_gif",
     "encode_jpeg",
     "encode_png",
