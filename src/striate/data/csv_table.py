@@ -21,7 +21,7 @@ import numpy as np
 from striate.data.class_names import check_same_classes, class_order, normal_name
 from striate.data.files import printable
 from striate.data.image_folder import SPLIT_NAMES
-from striate.data.image_set import ImageSet
+from striate.data.image_set import ImageSet, lone_group
 from striate.data.problem import Problem
 from striate.data.stores import FileStore
 from striate.errors import DataError
@@ -65,7 +65,8 @@ def read_csv_table(path: Path) -> dict[str, ImageSet]:
     for line, row in _lines(text, delimiter, path):
         where = f"{printable(path)}, line {line}"
         cells = {name: row[i].strip() if i is not None and i < len(row) else "" for name, i in columns.items()}
-        label, split = normal_name(cells["label"]), _split(cells["split"])
+        label = normal_name(cells["label"])
+        split = "all" if columns["split"] is None else SPLIT_NAMES.get(cells["split"].lower())
         if len(row) > len(header):
             text_of = f"{len(row)} values for {len(header)} columns (a name with the delimiter needs quotes); left out"
             problems.append(Problem("bad-line", where, text_of))
@@ -88,10 +89,10 @@ def read_csv_table(path: Path) -> dict[str, ImageSet]:
             seen[file] = (line, label)
             if columns["class_index"] is not None:
                 _note_number(numbers, label, cells["class_index"], line, where)
-            rows = parts.setdefault(split if columns["split"] is not None else "all", _Rows())
+            rows = parts.setdefault(split, _Rows())
             rows.paths.append(file)
             rows.labels.append(label)
-            rows.groups.append(cells["group"] or f"\0{file}")  # no group named: a group of its own
+            rows.groups.append(cells["group"] or lone_group(file))
     if not seen:
         first_problem = f" The first: {problems[0]}." if problems else ""
         raise DataError(
@@ -195,10 +196,6 @@ def _lines(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[st
                 yield start, row
             is_header = False
         start = reader.line_num + 1
-
-
-def _split(given: str) -> str | None:
-    return SPLIT_NAMES.get(given.lower())
 
 
 def _existing(folder: Path, given: str) -> str | None:

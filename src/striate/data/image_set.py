@@ -11,7 +11,12 @@ from striate.data.problem import Problem
 from striate.data.stores import Store
 from striate.errors import DataError
 
-__all__ = ["ImageSet"]
+__all__ = ["ImageSet", "lone_group"]
+
+
+def lone_group(name: str) -> str:
+    """The group of a picture that belongs to none: of its own, and written as nothing."""
+    return f"\0{name}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +31,7 @@ class ImageSet:
         kind: `folder`, `csv`, `idx`, `npz` or `tar`.
         problems: What was left out while listing, and what is odd.
         groups: One name a picture, or None: pictures of one group (a patient, a burst, a base emoji) stay together
-            when the set is split.
+            when the set is split. `lone_group` is for pictures of none.
 
     Raises:
         DataError: If the numbers of pictures, labels and groups differ, or a label has no class.
@@ -80,7 +85,14 @@ class ImageSet:
         Raises:
             DataError: If it cannot be read or decoded; one line that begins with where it is.
         """
-        data = self.read(index)
+        return self.decode(index, self.read(index), max_megapixels=max_megapixels)
+
+    def decode(self, index: int, data: bytes | NDArray[np.uint8], *, max_megapixels: float = 64.0) -> NDArray[np.uint8]:
+        """Like `pixels`, of what `read` gave for this picture.
+
+        Raises:
+            DataError: If it cannot be decoded; one line that begins with where it is.
+        """
         if not isinstance(data, bytes):
             return data
         try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from striate.data.class_names import check_same_classes, class_order, normal_name, numbers_as_labels
 from striate.data.files import printable
-from striate.data.image_set import ImageSet
+from striate.data.image_set import ImageSet, lone_group
 from striate.data.stores import ArrayStore
 from striate.errors import DataError, ShapeError
 
@@ -131,4 +131,4 @@ def _groups(values: NDArray[np.generic] | None, count: int, where: str) -> tuple
         return None
     if values.shape != (count,) or values.dtype.kind not in "iuU":
         raise DataError(f"{where} must be one name or number a picture ({count} in all).")
-    return tuple(str(value) for value in values.tolist())
+    return tuple(str(value) or lone_group(str(number)) for number, value in enumerate(values.tolist()))

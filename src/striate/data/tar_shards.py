@@ -23,7 +23,7 @@ import numpy as np
 from striate.data.class_names import check_same_classes, class_order, normal_name, read_class_file
 from striate.data.files import EXTENSIONS, printable
 from striate.data.image_folder import SPLIT_NAMES
-from striate.data.image_set import ImageSet
+from striate.data.image_set import ImageSet, lone_group
 from striate.data.problem import Problem
 from striate.data.stores import TarStore
 from striate.data.tar_index import TarCutError, TarMember, index_tar
@@ -82,7 +82,7 @@ def read_tar_shards(path: Path) -> dict[str, ImageSet]:
     position = {name: number for number, name in enumerate(classes)}
     sets: dict[str, ImageSet] = {}
     for split, part in parts.items():
-        groups = tuple(group or f"\0{m.name}" for group, m in zip(part.groups, part.members, strict=True))
+        groups = tuple(group or lone_group(m.name) for group, m in zip(part.groups, part.members, strict=True))
         sets[split] = ImageSet(
             classes,
             np.array([position[label] for label in part.labels], dtype=np.int64),
