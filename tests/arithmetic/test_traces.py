@@ -95,6 +95,32 @@ def test_the_six_steps_of_pooling_come_in_their_order() -> None:
     )
 
 
+def test_a_mean_says_the_padding_that_it_counts() -> None:
+    def said(layer: str, x: Any = None) -> list[str]:
+        trace = trace_network(np.arange(16).reshape(4, 4) if x is None else x, parse_layers(layer))
+        return [step.text for step in trace.layers[0].steps() if step.number == 3]
+
+    means = said("avgpool f=3 s=2 p=1 ceil")
+    assert means[0] == "mean(0, 1, 4, 5 and 5 zeros of the padding) = 1.111, written to (0, 0) of channel 0."
+    assert means[1].startswith("mean(1, 2, 3, 5, 6, 7 and 3 zeros of the padding) = 2.667,")
+    assert means[-1].startswith("mean(15 and 3 zeros of the padding) = 3.75,")  # hangs over by a row and a column
+    assert said("avgpool f=1x2 s=1 p=0x1", [[6]])[0].startswith("mean(6 and 1 zero of the padding) = 3,")
+    assert said("avgpool f=2 d=2 s=1 p=2", [[6]])[4].startswith("mean(4 zeros of the padding) = 0,")
+    assert said("avgpool f=2")[0].startswith("mean(0, 1, 4, 5) = 2.5,")
+    assert said("maxpool f=3 p=1")[0].startswith("max(0, 1, 4, 5) = 5,")
+
+
+def test_the_linear_view_can_be_checked_by_hand() -> None:
+    trace = trace_convolution([[1, 2], [3, 4]], [[[[1, -1]]], [[[0, 2]]]], [3, 0])
+    assert trace.as_linear().to_text().splitlines() == [
+        "patches 2×2 × weights 2×2 + bias = output 2×2",
+        "weights of filter 0: 1 −1, bias 3",
+        "weights of filter 1: 0 2, bias 0",
+        "1 2 → 2 4",
+        "3 4 → 2 8",
+    ]
+
+
 def test_negative_numbers_channels_and_bias_are_said() -> None:
     trace = trace_convolution(np.array([[[1.0]], [[-2.5]]]), np.array([[[[-1.0]], [[2.0]]]]), [3.0])
     said = next(step.text for step in trace.steps() if step.number == 4)
@@ -191,6 +217,8 @@ def test_layers_that_do_not_fit_are_refused() -> None:
         trace_network(x, parse_layers("flatten; conv f=1 n=2"))
     with pytest.raises(ConfigError, match=r"transposed convolution, which is not traced"):
         trace_network(x, parse_layers("deconv f=2 n=2"))
+    with pytest.raises(ConfigError, match=r"^add1 is not traced: a trace follows one path of layers"):
+        trace_network(x, parse_layers("relu; add(conv f=1 n=1 | )"))
     with pytest.raises(ConfigError, match=r"are for convolutions and fully connected layers, got some for '1'"):
         trace_network(x, parse_layers("conv f=2 n=1; relu"), parameters={"1": ([[1.0]], None)})
     with pytest.raises(ConfigError, match=r"The place \(0, 9, 0\) is outside of the output, which is 1×4×4"):

@@ -137,6 +137,13 @@ def test_a_mean_says_the_padding_that_it_counts(page: Any) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("traced", [trace_network([[6]], parse_layers("avgpool f=2 d=2 s=1 p=2"))])
+def test_a_mean_of_padding_alone_says_so(page: Any) -> None:
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#sentence").startswith("mean(4 zeros of the padding) = 0,")
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("traced", [trace_network([[-2.5e-9]], parse_layers("relu"))])
 def test_small_numbers_have_true_minus_signs_too(page: Any) -> None:
     assert page.locator(".board").first.locator("title").text_content() == "(0, 0): −2.5e−9"

@@ -58,7 +58,8 @@ class LinearView:
         lines = [
             f"patches {_times(self.patches)} × weights {_times(self.weight)} + bias = output {_times(self.output)}"
         ]
-        lines += [f"weights of filter {k}: {_row(column)}" for k, column in enumerate(self.weight.T)]
+        for k, (column, bias) in enumerate(zip(self.weight.T, self.bias, strict=True)):
+            lines.append(f"weights of filter {k}: {_row(column)}, bias {say_number(float(bias))}")
         for patch, answer in list(zip(self.patches, self.output, strict=True))[:limit]:
             lines.append(f"{_row(patch)} → {_row(answer)}")
         left = 0 if limit is None else len(self.patches) - limit

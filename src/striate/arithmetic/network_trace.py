@@ -3,6 +3,7 @@
 A layer without weights of its own gets small whole numbers from a seed, so that each sum can be checked by hand.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -146,7 +147,7 @@ def trace_network(
     current = start
     counts: dict[str, int] = {}
     for at, layer in enumerate(layers):
-        word = write_layer(layer).split()[0]
+        word = re.split(r"[ (]", write_layer(layer))[0]
         counts[word] = counts.get(word, 0) + 1
         name = f"{word}{counts[word]}"
         if current.ndim == 3:

@@ -72,7 +72,8 @@ class PoolingTrace:
         rows, columns = under((row, column), self.kernel_size, self.stride, self.dilation)
         patch = self.padded[np.ix_((channel,), rows, columns)]
         value = float(self.output[channel, row, column])
-        return Window((channel, row, column), rows, columns, (channel,), patch, None, None, (), 0.0, value)
+        zeros = _counted(rows, columns, self.sizes) - int((~np.isnan(patch)).sum()) if self.kind == "average" else 0
+        return Window((channel, row, column), rows, columns, (channel,), patch, None, None, (), 0.0, value, zeros)
 
     def windows(self) -> Iterator[Window]:
         """Every window, channel by channel, row by row."""
@@ -152,14 +153,12 @@ def trace_pooling(
     with_padding = x.shape[0] * prod(size.input_size + sum(end) for size, end in zip(sizes, ends, strict=True))
     check_amount(x.size + with_padding + x.shape[0] * sizes[0].size * sizes[1].size, name)
     padded = np.pad(x, ((0, 0), *ends), constant_values=np.nan)
-    counted = np.zeros(padded.shape[1:], dtype=bool)  # what an average divides by: all but what hangs over
-    counted[: x.shape[1] + sum(pads[0]), : x.shape[2] + sum(pads[1])] = True
     output = np.zeros((x.shape[0], sizes[0].size, sizes[1].size))
     for channel, row, column in np.ndindex(*output.shape):
         rows, columns = under((row, column), kernel, steps, gaps)
         patch = padded[channel][np.ix_(rows, columns)]
         seen = patch[~np.isnan(patch)]
-        output[channel, row, column] = _pool(seen, kind, int(counted[np.ix_(rows, columns)].sum()))
+        output[channel, row, column] = _pool(seen, kind, _counted(rows, columns, sizes))
     return PoolingTrace(
         name=name,
         kind=kind,
@@ -173,6 +172,12 @@ def trace_pooling(
         sizes=sizes,
         output=output,
     )
+
+
+def _counted(rows: tuple[int, ...], columns: tuple[int, ...], sizes: tuple[OutputSize, OutputSize]) -> int:
+    """Places under a window that an average divides by: all but those that hang over the padded input."""
+    tall, wide = (size.input_size + size.padding.total for size in sizes)
+    return sum(row < tall for row in rows) * sum(column < wide for column in columns)
 
 
 def _pool(seen: Numbers, kind: PoolingKind, counted: int) -> float:

@@ -56,8 +56,10 @@ def say_factor(value: float) -> str:
 
 
 def say_pool(window: Window, kind: PoolingKind) -> str:
-    """What came of a window of pooling."""
-    seen = [say_number(float(v)) for v in window.patch.ravel() if not np.isnan(v)]
+    """What came of a window of pooling, and of what: the padding that an average counts too."""
+    seen = ", ".join(say_number(float(v)) for v in window.patch.ravel() if not np.isnan(v))
+    zeros = f"{window.zeros} {'zeros' if window.zeros > 1 else 'zero'} of the padding" if window.zeros else ""
     channel, row, column = window.out
     word = {"max": "max", "min": "min", "average": "mean", "lp": "norm"}[kind]
-    return f"{word}({', '.join(seen)}) = {say_number(window.value)}, written to ({row}, {column}) of channel {channel}."
+    of = " and ".join(part for part in (seen, zeros) if part)
+    return f"{word}({of}) = {say_number(window.value)}, written to ({row}, {column}) of channel {channel}."

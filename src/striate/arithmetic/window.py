@@ -34,6 +34,7 @@ class Window:
         channel_sums: Sum of the products, a channel; empty for pooling.
         bias: Added once; 0 for pooling.
         value: The number.
+        zeros: Zeros of the padding that an average counts beside the numbers of the patch; else 0.
     """
 
     out: tuple[int, int, int]
@@ -46,6 +47,7 @@ class Window:
     channel_sums: tuple[float, ...]
     bias: float
     value: float
+    zeros: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -134,7 +134,7 @@ function poolingView(layer, go, stage) {
   /** What an average divides by beside the numbers: padding, but nothing beyond it. @param {[number, number][]} places @param {number} numbers */
   const zeros = (places, numbers) => {
     const more = layer.pooling === "average" ? places.filter(([r, s]) => r < ends[0] && s < ends[1]).length - numbers : 0;
-    return more ? ` and ${more} ${more > 1 ? "zeros" : "zero"} of the padding` : "";
+    return more ? `${more} ${more > 1 ? "zeros" : "zero"} of the padding` : "";
   };
   return {
     count: size[0] * per,
@@ -155,7 +155,7 @@ function poolingView(layer, go, stage) {
       output.reveal(y * size[2] + x + 1);
       output.box(y, x, 1, 1);
       const shown = seen.length <= 27 ? seen.join(", ") : `${seen.slice(0, 8).join(", ")}, … (${seen.length} numbers)`;
-      return ["", `${word}(${shown}${zeros(places, seen.length)}) = `, say(layer.output[map][y][x]), `, written to (${y}, ${x}) of channel ${map}.`];
+      return ["", `${word}(${[shown, zeros(places, seen.length)].filter(Boolean).join(" and ")}) = `, say(layer.output[map][y][x]), `, written to (${y}, ${x}) of channel ${map}.`];
     },
   };
 }
