@@ -43,7 +43,7 @@ def cut_array(images: ImageSet, geometry: Geometry, draws: Draws) -> Pixels | No
 
 
 def cut_rows(pictures: Pixels, shifts: Shifts, size: tuple[int, int]) -> Pixels:
-    """Cuts of one size out of `n h w` or `n h w 3`, each at its own place; black where there is no picture.
+    """Cuts of one size out of `n h w` or `n h w 3`, each at its own place; beyond the picture as `Shifts` says.
 
     >>> here = Shifts(np.array([-1]), np.array([1]), np.array([True]))
     >>> cut_rows(np.array([[[1, 2], [3, 4]]], dtype=np.uint8), here, (2, 2)).tolist()
@@ -56,8 +56,9 @@ def cut_rows(pictures: Pixels, shifts: Shifts, size: tuple[int, int]) -> Pixels:
     low = (max(-int(top.min()), 0), max(-int(left.min()), 0))
     high = (max(int(top.max()) + new_h - h, 0), max(int(left.max()) + new_w - w, 0))
     if any(low + high):
-        around = ((0, 0), (low[0], high[0]), (low[1], high[1]))
-        pictures = np.pad(pictures, around + ((0, 0),) * (pictures.ndim - 3))
+        around: tuple[tuple[int, int], ...] = ((0, 0), (low[0], high[0]), (low[1], high[1]))
+        around += ((0, 0),) * (pictures.ndim - 3)
+        pictures = np.pad(pictures, around, mode="edge" if shifts.outside == "edge" else "constant")
     y, x = top + low[0], left + low[1]
     if (y == y[0]).all() and (x == x[0]).all():
         pictures = pictures[:, y[0] : y[0] + new_h, x[0] : x[0] + new_w]

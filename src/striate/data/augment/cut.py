@@ -6,6 +6,7 @@ and a JPEG of which a small part or a small picture is wanted can be decoded at 
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from PIL import Image
 from striate.data.augment.draws import Draws
 from striate.errors import ConfigError
 
-__all__ = ["PILLOW_FILTERS", "Cut", "Geometry", "Shifts", "check_flip", "flip_words", "render_cut"]
+__all__ = ["PILLOW_FILTERS", "Cut", "Geometry", "Outside", "Shifts", "check_flip", "flip_words", "render_cut"]
+
+Outside: TypeAlias = Literal["black", "edge"]
 
 PILLOW_FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -29,16 +32,18 @@ class Cut:
     """A part of a photo, and the picture that it becomes.
 
     Attributes:
-        box: `xyxy` in photo pixels. What lies outside of the photo is black.
+        box: `xyxy` in photo pixels; it may reach beyond the photo.
         size: `(h, w)` of the result.
         flip: Whether left and right are exchanged at the end.
         interpolation: The filter of the resize: `nearest`, `bilinear`, `bicubic` or `lanczos`, with antialias.
+        outside: What lies outside of the photo: `black`, or `edge`: the pixel of its edge that is nearest.
     """
 
     box: tuple[float, float, float, float]
     size: tuple[int, int]
     flip: bool = False
     interpolation: str = "bilinear"
+    outside: Outside = "black"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,11 +54,13 @@ class Shifts:
         top: `n` rows of the photo where the cuts begin; negative where black is added.
         left: `n` columns.
         flip: `n` times whether left and right are exchanged.
+        outside: As in `Cut`.
     """
 
     top: NDArray[np.int64]
     left: NDArray[np.int64]
     flip: NDArray[np.bool_]
+    outside: Outside = "black"
 
 
 class Geometry(ABC):
@@ -131,10 +138,12 @@ def render_cut(pixels: NDArray[np.uint8], cut: Cut) -> NDArray[np.uint8]:
     y0, y1 = (round((y - top) * new_h / (bottom - top)) for y in inside[1::2])
     if (x0, y0, x1, y1) == (0, 0, new_w, new_h):
         result = _resampled(pixels, inside, (new_h, new_w), cut.interpolation)
+    elif x1 > x0 and y1 > y0:
+        part = _resampled(pixels, inside, (y1 - y0, x1 - x0), cut.interpolation)
+        around = ((y0, new_h - y1), (x0, new_w - x1), (0, 0))
+        result = np.pad(part, around, mode="edge" if cut.outside == "edge" else "constant")
     else:
         result = np.zeros((new_h, new_w, 3), dtype=np.uint8)
-        if x1 > x0 and y1 > y0:
-            result[y0:y1, x0:x1] = _resampled(pixels, inside, (y1 - y0, x1 - x0), cut.interpolation)
     return result[:, ::-1] if cut.flip else result
 
 

@@ -96,6 +96,10 @@ class Draws:
 
         return self._remembered("beta", name, 1, compute, extra=alpha)
 
+    def only(self, row: int) -> "Draws":
+        """The random numbers of one of these pictures alone."""
+        return Draws(self.seed, self.epoch, self.indices[row : row + 1])
+
     def seeds(self, name: str) -> NDArray[np.int64]:
         """One seed a picture for a generator of somebody else's, `n`, in [0, 2^63)."""
         return (self._bits(name, 1)[:, 0] >> np.uint64(1)).astype(np.int64)

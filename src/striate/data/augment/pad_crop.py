@@ -1,4 +1,4 @@
-"""The crop for small pictures: black around them, and a window of the old size somewhere on that.
+"""The crop for small pictures: something around them, and a window of the old size somewhere on that.
 
 Of a picture of 32 × 32 pixels an 8 % part would be nine pixels a side. Moving it by a few pixels is what is left of a
 random crop at that size.
@@ -6,7 +6,7 @@ random crop at that size.
 
 from dataclasses import dataclass
 
-from striate.data.augment.cut import Cut, Geometry, Shifts, check_flip, flip_words
+from striate.data.augment.cut import Cut, Geometry, Outside, Shifts, check_flip, flip_words
 from striate.data.augment.draws import Draws
 from striate.data.augment.fixed_view import view_box
 from striate.data.preprocessing import Preprocessing
@@ -23,6 +23,8 @@ class PadCrop(Geometry):
         preprocessing: The network's; its `resize` must be set.
         padding: The farthest that the window moves, in pixels of the result.
         flip: The probability that left and right are exchanged.
+        outside: What comes in from beyond the photo: `black`, as in the paper, or `edge`: its edge again, which keeps
+            a white ground white.
 
     Raises:
         ConfigError: If the preprocessing has no resize, `padding` is below 0, or `flip` is no probability.
@@ -40,6 +42,7 @@ class PadCrop(Geometry):
     preprocessing: Preprocessing
     padding: int = 4
     flip: float = 0.5
+    outside: Outside = "black"
 
     def __post_init__(self) -> None:
         if self.preprocessing.resize is None:
@@ -58,7 +61,8 @@ class PadCrop(Geometry):
         move_y, move_x = (draws.integers("pad-crop", 2 * self.padding + 1, 2)[row] - self.padding).tolist()
         y, x = move_y * (bottom - top) / h, move_x * (right - left) / w
         flip = bool(draws.uniform("flip")[row, 0] < self.flip)
-        return Cut((left + x, top + y, right + x, bottom + y), (h, w), flip, self.preprocessing.interpolation)
+        box = (left + x, top + y, right + x, bottom + y)
+        return Cut(box, (h, w), flip, self.preprocessing.interpolation, self.outside)
 
     def shifts(self, size: tuple[int, int], draws: Draws) -> Shifts | None:
         """Where the shorter side already has its length: the same cuts, for all rows at once."""
@@ -66,7 +70,8 @@ class PadCrop(Geometry):
         if (bottom - top, right - left) != crop:
             return None
         move = draws.integers("pad-crop", 2 * self.padding + 1, 2) - self.padding
-        return Shifts(move[:, 0] + int(top), move[:, 1] + int(left), draws.uniform("flip")[:, 0] < self.flip)
+        flip = draws.uniform("flip")[:, 0] < self.flip
+        return Shifts(move[:, 0] + int(top), move[:, 1] + int(left), flip, self.outside)
 
     def describe(self) -> str:
         """One phrase, for people."""

@@ -17,7 +17,6 @@ from striate.errors import ConfigError
 __all__ = ["RandomErasing"]
 
 _TRIES = 10
-_TILE = 16  # noise repeats after so many pixels
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ class RandomErasing:
         ConfigError: If a setting is outside its range.
 
     Source: Zhong et al. 2017, Random Erasing Data Augmentation, algorithm 1; random values are the paper's best fill.
-    Differs: after ten tries that do not fit the picture stays whole (as in torchvision; the paper tries on); noise is a
-        tile of 16 × 16 pixels.
+    Differs: after ten tries that do not fit the picture stays whole (as in torchvision; the paper tries on).
     """
 
     probability: float = 0.5
@@ -62,10 +60,9 @@ class RandomErasing:
         edges = np.stack(self.boxes(images.shape[2:], draws), axis=1)
         rows = np.flatnonzero(edges[:, 2] > edges[:, 0])
         images = images.clone(memory_format=torch.preserve_format)
-        filling = self._filling(images, draws) if len(rows) else images
         for row in rows.tolist():
             top, left, bottom, right = edges[row].tolist()
-            images[row, :, top:bottom, left:right] = filling[row % len(filling), :, : bottom - top, : right - left]
+            images[row, :, top:bottom, left:right] = self._filling(images, draws, row, (bottom - top, right - left))
         return images.expand(full.shape)
 
     def boxes(self, size: tuple[int, ...], draws: Draws) -> tuple[NDArray[np.int64], ...]:
@@ -84,15 +81,15 @@ class RandomErasing:
         left = np.floor(numbers[..., 3][first] * (width - w + 1)) * wanted
         return tuple(edge.astype(np.int64) for edge in (top, left, top + h, left + w))
 
-    def _filling(self, images: Tensor, draws: Draws) -> Tensor:
-        """What the rectangles are filled with, each from its upper left corner."""
-        n, c, h, w = images.shape
+    def _filling(self, images: Tensor, draws: Draws, row: int, size: tuple[int, int]) -> Tensor:
+        """What the rectangle of one picture is filled with: something that spreads to `c h w`."""
+        c, (h, w) = images.shape[1], size
         if not isinstance(self.fill, str):
-            return images.new_full((1, 1, 1, 1), self.fill).expand(1, 1, h, w)
+            return images.new_tensor(self.fill)
         if self.fill == "color":
-            return as_tensor(draws.uniform("random-erasing/color", c).reshape(n, c, 1, 1), images).expand(n, c, h, w)
-        tile = as_tensor(draws.coarse("random-erasing/noise", c * _TILE**2).reshape(n, c, _TILE, _TILE), images)
-        return tile.repeat(1, 1, -(-h // _TILE), -(-w // _TILE))
+            return as_tensor(draws.uniform("random-erasing/color", c)[row, :, None, None], images)
+        noise = draws.only(row).coarse("random-erasing/noise", c * h * w)
+        return as_tensor(noise, images).view(c, h, w)
 
     def describe(self) -> str:
         """One phrase, for people."""

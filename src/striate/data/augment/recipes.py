@@ -14,7 +14,7 @@ from torch import Tensor
 
 from striate.data.augment.batches import BatchTransform, MixingTransform
 from striate.data.augment.color_jitter import ColorJitter
-from striate.data.augment.cut import Geometry
+from striate.data.augment.cut import Geometry, Outside
 from striate.data.augment.draws import Draws
 from striate.data.augment.fixed_view import FixedView
 from striate.data.augment.mixing import CutMix, EitherMix, Mixup
@@ -42,6 +42,7 @@ class Policy:
         crop_ratio: With `resized`: least and largest width ÷ height.
         jitter: With `jitter`: least and largest length of the shorter side, in sides of the window.
         padding: With `moved`: how far, in sides of the window.
+        outside: With `moved`: `edge` or `black` beyond the photo.
         flip: The probability that left and right are exchanged; not with `view`.
         degrees: Turn by up to so many degrees.
         translate: Shift by up to this share of the side.
@@ -64,6 +65,7 @@ class Policy:
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
     jitter: tuple[float, float] = (256 / 224, 512 / 224)
     padding: float = 4 / 32
+    outside: Outside = "edge"
     flip: float = 0.0
     degrees: float = 0.0
     translate: float = 0.0
@@ -211,7 +213,7 @@ def _geometry(policy: Policy, preprocessing: Preprocessing) -> Geometry:
             low, high = (round(sides * max(size)) for sides in policy.jitter)
             return ScaleJitter(size, (low, high), policy.flip, filter_name)
         case "moved":
-            return PadCrop(preprocessing, round(policy.padding * max(size)), policy.flip)
+            return PadCrop(preprocessing, round(policy.padding * max(size)), policy.flip, policy.outside)
     raise ConfigError(f"crop must be 'view', 'resized', 'jitter' or 'moved', got {policy.crop!r}.")
 
 

@@ -90,7 +90,7 @@ class RandomAffine:
 
     def describe(self) -> str:
         """One phrase, for people."""
-        low, high = (f"{100 * scale:g}" for scale in self.scale)
+        low, high = (f"{100 * scale:.3g}" for scale in self.scale)
         return (
             f"turned by up to {self.degrees:g}°, slanted by up to {self.shear:g}°, moved by up to "
             f"{100 * self.translate:g} %, stretched to {low}–{high} %"

@@ -1,0 +1,94 @@
+"""`striate data show DATA`: what the network will see, on one sheet."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result
+from striate.cli.errors import Exit
+from striate.cli.words import command
+from striate.data.files import printable
+
+__all__ = ["show"]
+
+
+def show(
+    data: Path,
+    *,
+    model: str | None = None,
+    size: int | None = None,
+    augment: str = "auto",
+    mixup: float | None = None,
+    cutmix: float | None = None,
+    seed: int = 0,
+    epoch: int = 0,
+    pictures: int = 8,
+    part: str | None = None,
+    theme: Literal["light", "dark"] = "light",
+    max_megapixels: float = 64.0,
+    out: Annotated[Path | None, Parameter(show_default=lambda _: "striate-out/DATA-show.png")] = None,
+    json: bool = False,
+) -> int:
+    """Show pictures as they are, in evaluation and in six epochs of training, on one contact sheet.
+
+    Args:
+        data: A folder of class folders, a CSV, idx or npz file, or tar shards.
+        model: A network, its weights, or a file of weights: what it takes is shown.
+        size: Side of the network's input in pixels, without a model.
+        augment: none, light, imagenet, strong, small, digits, alexnet, vgg; auto picks by size and model.
+        mixup: Strength (alpha) of mixup; the policy's by default.
+        cutmix: Strength (alpha) of CutMix; the policy's by default.
+        seed: The same seed shows the same pictures.
+        epoch: The first of the six epochs.
+        pictures: How many, evenly over the classes.
+        part: train, val or test, where the data has them.
+        theme: light or dark.
+        max_megapixels: Larger pictures are refused before they are decoded.
+        out: The PNG file to write.
+        json: Print one JSON document instead of sentences.
+    """
+    from striate.recipes.data_show import DataShowConfig, run
+    from striate.recipes.events import Done, Plan, Progress
+
+    config = DataShowConfig(
+        data=data,
+        part=part,
+        model=model,
+        size=size,
+        augment=augment,
+        mixup=mixup,
+        cutmix=cutmix,
+        seed=seed,
+        epoch=epoch,
+        pictures=pictures,
+        theme=theme,
+        max_megapixels=max_megapixels,
+        out=out,
+    )
+    done: Done | None = None
+    with ProgressLine() as progress:
+        for event in run(config):
+            match event:
+                case Plan():
+                    with progress.aside():
+                        print_note(event.text)
+                case Progress():
+                    progress.update(event.stage, event.done, event.total)
+                case Done():
+                    done = event
+    if done is None:
+        return Exit.INTERNAL
+    shown = done.result
+    for problem in shown.problems:
+        print_note(problem.text)
+    if json:
+        print_json(
+            {"data": str(data), "seed": seed, "epoch": epoch, **shown.to_dict(), "file": str(done.files["sheet"])}
+        )
+        return Exit.OK
+    print_result(f"Training sees: {'; '.join(shown.steps)}.")
+    print_result(f"Sheet   {printable(done.files['sheet'])}")
+    words = ["--model", model] if model else []
+    print_next(command("striate", "train", data, *words))
+    return Exit.OK
