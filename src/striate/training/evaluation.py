@@ -22,6 +22,7 @@ from striate.training.metrics import (
     Rate,
     brier_score,
     confused_pairs,
+    confusion_matrix,
     negative_log_likelihood,
     per_class,
     top_k_hits,
@@ -154,6 +155,15 @@ class Evaluation:
             cost=cost or {},
             provenance=provenance or {},
         )
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """How often class i (row) was answered with class j (column), `k k`.
+
+        Raises:
+            ConfigError: For more classes than a matrix has room for.
+        """
+        return confusion_matrix(self.predictions.labels, self.predictions.answers, len(self.predictions.classes))
 
     @property
     def hardest_classes(self) -> list[int]:
