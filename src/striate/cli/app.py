@@ -61,6 +61,7 @@ VERBS = (
         "Learn classes from a folder of pictures.",
         usage="DATA [OPTIONS]",
     ),
+    Verb("data", "striate.cli.data:app", "Train", "Check, split, convert and fetch labeled pictures."),
     Verb(
         "classify",
         "striate.cli.classify:classify",

@@ -1,0 +1,138 @@
+"""`striate data check PATH`: read every picture once, and say what is wrong, how wrong it is, and where."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.cli.console import (
+    ANSWER,
+    ERROR,
+    ProgressLine,
+    print_json,
+    print_next,
+    print_note,
+    print_result,
+    print_table,
+)
+from striate.cli.errors import Exit
+from striate.cli.problems import print_problems
+from striate.cli.words import command
+from striate.data.files import printable
+from striate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from striate.data.data_report import DataReport
+
+__all__ = ["check"]
+
+_SHOWN_CLASSES = 16
+
+
+def check(
+    path: str,
+    /,
+    *,
+    show: int = 5,
+    workers: int | None = None,
+    max_megapixels: float = 64.0,
+    out: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Read every picture once, and say what is wrong where: unreadable, duplicate, mislabeled, odd.
+
+    Exit code 1 where there are errors; warnings and notes alone leave it at 0.
+
+    Args:
+        path: Class folders, a CSV, npz, idx or tar file, or a folder of them.
+        show: How many of each kind of problem to list; 0 for all.
+        workers: Threads that decode; as many as processors by default.
+        max_megapixels: Larger pictures count as unreadable.
+        out: Write everything that was found to this JSON file, too.
+        json: Print one JSON document instead of the tables.
+    """
+    if show < 0:
+        raise ConfigError(f"--show must be 0 (all) or more, got {show}.")
+    from striate.recipes.data_check import DataCheckConfig, run
+    from striate.recipes.events import Done, Plan, Progress
+
+    config = DataCheckConfig(path=Path(path), workers=workers, max_megapixels=max_megapixels, out=out)
+    report: DataReport | None = None
+    with ProgressLine() as line:
+        for event in run(config):
+            match event:
+                case Plan():
+                    with line.aside():
+                        print_note(event.text)
+                case Progress():
+                    line.update(event.stage, event.done, event.total)
+                case Done():
+                    report = event.result
+    if report is None:
+        return Exit.INTERNAL
+    if json:
+        print_json(report.to_dict())
+    else:
+        _show(report, path, show)
+        if out is not None:
+            print_result(f"Report  {printable(out)}")
+        print_next(_next_command(report, path, show))
+    return Exit.SOME_FAILED if report.count("error") else Exit.OK
+
+
+def _next_command(report: "DataReport", path: str, show: int) -> str:
+    """All of a list that was cut; else a look at the pictures, or training where nothing is wrong."""
+    kinds = [*report.by_kind("error").values(), *report.by_kind("warning").values()]
+    if show and any(len(problems) > show for problems in kinds):
+        return command("striate", "data", "check", Path(path), "--show", "0")
+    return command("striate", *(["data", "show"] if kinds else ["train"]), Path(path))
+
+
+def _show(report: "DataReport", path: str, show: int) -> None:
+    _show_classes(report)
+    if report.examined:
+        low, middle, high = (f"{w} × {h}" for h, w in (report.smallest, report.median, report.largest))
+        sizes = f"{high} pixels, all of them" if low == high else f"{low} to {high} pixels, {middle} in the middle"
+        split = "train" if "train" in report.counts else next(iter(report.counts))
+        mean, std = (" ".join(f"{value:.3f}" for value in values) for values in (report.mean, report.std))
+        print_result("")
+        print_result(f"Sizes   {sizes}")
+        print_result(f"Files   {', '.join(f'{count:,} {name}' for name, count in report.formats.items())}")
+        print_result(f"Colors  mean {mean}, deviation {std}" + ("" if split == "all" else f" ({split})"))
+    for level, title in (("error", "Errors"), ("warning", "Warnings"), ("note", "Notes")):
+        found = report.by_kind(level)  # type: ignore[arg-type]
+        if found:
+            print_result("")
+            print_result(
+                f"{title}: {report.count(level):,}",  # type: ignore[arg-type]
+                style=ERROR if level == "error" else ANSWER if level == "warning" else "bold",
+            )
+            for kind, problems in found.items():
+                print_problems(kind, problems, path, 1 if level == "note" and show else show)
+    print_result("")
+    print_result(_verdict(report))
+
+
+def _verdict(report: "DataReport") -> str:
+    errors, warnings = report.count("error"), report.count("warning")
+    read = f"{report.examined:,} pictures were read"
+    if not errors and not warnings:
+        return f"{read}; nothing is wrong with them."
+    counted = [f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    return f"{read}: {', '.join(counted)}."
+
+
+def _show_classes(report: "DataReport") -> None:
+    """Pictures of every class and split; of many classes the largest and the smallest."""
+    splits = list(report.counts)
+    order = sorted(range(len(report.classes)), key=lambda k: (-sum(report.counts[s][k] for s in splits), k))
+    chosen: Sequence[int] = range(len(report.classes))
+    if len(chosen) > _SHOWN_CLASSES:
+        chosen = order[: _SHOWN_CLASSES // 2] + order[-_SHOWN_CLASSES // 2 :]
+    rows = [[report.classes[k], *(f"{report.counts[s][k]:,}" for s in splits)] for k in chosen]
+    if len(report.classes) > _SHOWN_CLASSES:
+        left = f"… {len(report.classes) - _SHOWN_CLASSES:,} more"
+        rows.insert(_SHOWN_CLASSES // 2, [left, *("…" for _ in splits)])
+    if len(report.classes) > 1:
+        rows.append(["", *(f"{sum(report.counts[s]):,}" for s in splits)])
+    titles = ["class", *("pictures" if s == "all" else s for s in splits)]
+    print_table(titles, rows, align="l" + "r" * len(splits))
