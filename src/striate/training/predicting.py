@@ -8,7 +8,6 @@
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal
 
@@ -16,15 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-from striate.data.augment.cut import Cut, Geometry
-from striate.data.augment.draws import Draws
+from striate.data.augment.cut import Geometry
 from striate.data.augment.fixed_view import FixedView
+from striate.data.augment.ten_crop import DenseView, TenCrop
 from striate.data.image_set import ImageSet
 from striate.data.loader import Batch, load_batches
 from striate.data.preprocessing import Preprocessing
 from striate.data.problem import Problem
-from striate.data.resize import middle, resized_size
 from striate.errors import ConfigError, DataError
 from striate.models import Network
 from striate.runtime import best_batch_size
@@ -32,7 +31,7 @@ from striate.training.class_matching import match_classes
 from striate.training.dense import densify
 from striate.training.predictions import Predictions
 
-__all__ = ["VIEWS", "View", "WholeView", "predict_set"]
+__all__ = ["VIEWS", "View", "predict_set"]
 
 View = Literal["center", "ten-crop", "dense"]
 VIEWS: dict[str, str] = {
@@ -40,43 +39,6 @@ VIEWS: dict[str, str] = {
     "ten-crop": "ten views a picture (four corners and the center, each also flipped), probabilities averaged",
     "dense": "the network slid over the whole picture, scores averaged",
 }
-
-
-@dataclass(frozen=True)
-class WholeView(Geometry):
-    """The whole picture with its shorter side as for the network, nothing cut off, at least as large as a crop.
-
-    Attributes:
-        preprocessing: The network's.
-    """
-
-    preprocessing: Preprocessing
-
-    @property
-    def gray(self) -> bool:
-        """Whether the network takes one channel."""
-        return self.preprocessing.channels == "L"
-
-    def result_size(self) -> tuple[int, int] | None:
-        """None: the size follows the picture."""
-        return None
-
-    def cut(self, size: tuple[int, int], draws: Draws, row: int) -> Cut:
-        """All of a picture of `size` `(h, w)`; black around it where it is smaller than a crop."""
-        del draws, row
-        crop, shorter = self.preprocessing.input_size, self.preprocessing.resize
-        top, left, h, w = (0, 0, *size) if shorter is None else middle(size, crop, shorter)
-        new_h, new_w = (h, w) if shorter is None else resized_size((h, w), shorter)
-        down, across = h / new_h, w / new_w  # photo pixels a pixel of the result
-        out = (max(new_h, crop[0]), max(new_w, crop[1]))
-        y, x = -((out[0] - new_h) // 2), -((out[1] - new_w) // 2)
-        box = (left + x * across, top + y * down, left + (x + out[1]) * across, top + (y + out[0]) * down)
-        return Cut(box, out, interpolation=self.preprocessing.interpolation)
-
-    def describe(self) -> str:
-        """One phrase, for people."""
-        shorter = self.preprocessing.resize
-        return "whole picture at its own size" if shorter is None else f"whole picture, shorter side {shorter} px"
 
 
 def predict_set(
@@ -167,25 +129,24 @@ def predict_set(
 
 
 def _geometry(preprocessing: Preprocessing, view: str) -> Geometry:
-    if view == "dense":
-        return WholeView(preprocessing)
     if view == "ten-crop":
-        from striate.data.augment.ten_crop import TenCrop
-
         return TenCrop(preprocessing)
+    if view == "dense" and preprocessing.resize is not None:
+        return DenseView(preprocessing)
     return FixedView(preprocessing)
 
 
 def _answerer(network: Network, view: str) -> Callable[[Batch], NDArray[np.float32]]:
     """From a batch to `n k` scores on the CPU."""
     module: Callable[[Tensor], Tensor] = network.module.eval()
+    least = (0, 0)
     if view == "dense":
-        channels = 1 if network.preprocessing.channels == "L" else 3
-        module = densify(network.module, (channels, *network.preprocessing.input_size), name=network.name)
+        channels, least = 1 if network.preprocessing.channels == "L" else 3, network.preprocessing.input_size
+        module = densify(network.module, (channels, *least), name=network.name)
 
     def answer(batch: Batch) -> NDArray[np.float32]:
-        x = network.preprocessing.normalize(batch.float_images(network.device))
-        scores = torch.as_tensor(module(x)).float()  # (n · views) k
+        x = _at_least(least, batch.float_images(network.device))
+        scores = torch.as_tensor(module(network.preprocessing.normalize(x))).float()  # (n · views) k
         if batch.views > 1:
             logs = scores.double().log_softmax(1).view(len(batch), batch.views, -1)  # n views k
             scores = (logs.logsumexp(1) - np.log(batch.views)).float()  # log of the mean probability
@@ -193,6 +154,15 @@ def _answerer(network: Network, view: str) -> Callable[[Batch], NDArray[np.float
         return numbers
 
     return answer
+
+
+def _at_least(size: tuple[int, int], x: Tensor) -> Tensor:
+    """The picture with black around it where it is smaller than `size`, as `Preprocessing.view` does."""
+    lack = [max(want - have, 0) for want, have in zip(size, x.shape[2:], strict=True)]
+    if not any(lack):
+        return x
+    (top, left), (bottom, right) = ([n // 2 for n in lack], [n - n // 2 for n in lack])
+    return F.pad(x, (left, right, top, bottom))
 
 
 def _batch_size(network: Network, geometry: Geometry) -> int:
