@@ -3,7 +3,7 @@
     average ← d · average + (1 − d) · weights,     d = min(decay, (1 + step) / (10 + step))
 
 The small d at the start forgets the random weights soon. Running statistics of batch normalization are averages
-already: they are taken over as they are, unless the average would be far behind them.
+already: they are taken over as they are.
 
 Source: Polyak and Juditsky 1992; Szegedy et al. 2015, arXiv:1512.00567, section 8; the warm-up is TensorFlow's
 `ExponentialMovingAverage(num_updates=…)`.

@@ -2,7 +2,8 @@
 
 A checkpoint is one safetensors file in the run's `state` folder, `step-00000120-<hash>.safetensors`. The hash in its
 name is that of its bytes: a file that was cut or changed is known by it. It gets its name in one step, after its bytes
-are on the disk, and the one before is kept, so there is always a whole one. Nothing is pickled.
+are on the disk. Only then are older ones removed, but for the one before, which is known to be whole because it was
+written or read by this run. Nothing is pickled.
 """
 
 import errno
@@ -11,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +37,22 @@ class Checkpoint:
     Attributes:
         tensors: Weights, averages and the optimizer's memory, by name.
         facts: Numbers and words: step, epoch, sums, best score.
+        path: The file that it was read from.
     """
 
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
+    path: Path | None = None
 
 
-def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, step: int) -> Path:
-    """Write a checkpoint, whole or not at all; of the older ones the newest stays.
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, step: int, before: Path | None = None) -> Path:
+    """Write a checkpoint, whole or not at all, and remove the others.
+
+    Args:
+        folder: For checkpoints alone; it is made.
+        checkpoint: What to write.
+        step: Steps done.
+        before: One that is whole and stays.
 
     Raises:
         DataError: If the disk is full or cannot be written; what was there is still there.
@@ -58,9 +68,11 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, step: int) -> Path
         with part.open("rb+") as stream:
             os.fsync(stream.fileno())
         path = folder / f"step-{step:08d}-{_hash(part)}.safetensors"
-        for old in _by_step(folder)[:-1]:
-            old.unlink(missing_ok=True)
         part.replace(path)
+        _to_disk(folder)
+        for old in _by_step(folder):
+            if old not in {path, before}:
+                old.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         number = error.errno if isinstance(error, OSError) else None
         full = number in _FULL or "No space left" in str(error)
@@ -89,7 +101,8 @@ def _read(path: Path) -> Checkpoint:
             raise DataError(f"{path}: its bytes are not those that were written; it is damaged.")
         with safe_open(path, framework="pt", device="cpu") as file:
             facts = json.loads((file.metadata() or {})["facts"])
-            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118 - not a dict
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            return Checkpoint(tensors, facts, path)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -99,6 +112,16 @@ def _read(path: Path) -> Checkpoint:
 def _by_step(folder: Path) -> list[Path]:
     found = [path for path in folder.glob("step-*.safetensors") if _NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: (int(path.name.split("-")[1]), path.stat().st_mtime))
+
+
+def _to_disk(folder: Path) -> None:
+    """A new name is safe from a power cut once its folder is on the disk; not every system can be asked for that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _hash(path: Path) -> str:

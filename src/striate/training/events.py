@@ -119,7 +119,7 @@ class CheckpointWritten:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFailed:
-    """The disk did not take a checkpoint; the one before still holds."""
+    """The disk did not take a checkpoint or the weights; what was there before still holds."""
 
     reason: str
     step: int
@@ -127,10 +127,17 @@ class CheckpointFailed:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Somebody asked to stop; a checkpoint is written."""
+    """Somebody asked to stop.
+
+    Attributes:
+        step: Steps done.
+        epoch: Epochs done.
+        is_kept: Whether the disk took a checkpoint of this moment.
+    """
 
     step: int
     epoch: int
+    is_kept: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,11 @@ class Learner:
         module.load_state_dict(self.average.state)
         return module.eval()
 
+    def is_finite(self) -> bool:
+        """Whether every weight, average and memory of the optimizer is a number."""
+        numbers = [value.isfinite().all() for value in self.state().values() if value.is_floating_point()]
+        return bool(torch.stack([number.to(self.device) for number in numbers]).all())
+
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, by name."""
         tensors = {f"module.{name}": value for name, value in self.module.state_dict().items()}
@@ -206,8 +211,9 @@ class Learner:
     def _balance(self) -> Tensor | None:
         if self.settings.class_weights == "none":
             return None
-        counts = np.maximum(self.task.train.counts(), 1)
-        weights = len(self.task.train) / (len(counts) * counts)
+        counts = self.task.train.counts()
+        # A class without pictures counts nothing, also where smoothing gives it a share of every target.
+        weights = np.where(counts > 0, counts.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1)), 0.0)
         return torch.tensor(weights, dtype=self.dtype, device=self.device)
 
     def _step_seed(self, step: int) -> int:

@@ -10,6 +10,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striate.data.image_set import ImageSet
 from striate.data.loader import Batch, load_batches
 from striate.data.problem import Problem
 from striate.errors import ConfigError, DataError, WeightsError
@@ -36,6 +38,7 @@ from striate.training.events import (
     TrainingDone,
     Validating,
 )
+from striate.training.identity import run_identity, what_changed
 from striate.training.learner import Learner
 from striate.training.order import count_batches, epoch_batches, share_of
 from striate.training.predictions import Predictions
@@ -53,7 +56,7 @@ _SPEED_STEPS = 20  # steps that the shown speed is averaged over
 _LOOK_BACK = 20  # on a GPU, losses are asked for so many steps later: asking at once would make it wait
 
 SaveWeights = Callable[[Path, dict[str, Tensor]], object]
-Pending = deque[tuple[Tensor, Tensor, NDArray[np.int64]]]
+Pending = deque[tuple[int, Tensor, Tensor, NDArray[np.int64]]]  # step, loss, right answers, pictures
 
 
 def reading_threads(settings: TrainSettings) -> int:
@@ -93,11 +96,16 @@ class Trainer:
         self.task, self.settings, self.folder, self.world = task, settings, folder, world
         self.device = torch.device(device)
         self.save_weights = save_weights
+        if not len(task.train):
+            raise ConfigError(f"{task.train.source}: there are no pictures to learn from.")
         self.learner = Learner(task, settings, device=self.device, world=world)
         self.steps_per_epoch = count_batches(len(task.train), settings.batch_size)
         self.steps = self.steps_per_epoch * settings.epochs
         self.progress = Progress()
-        self._best_is_written = True
+        self._identity = run_identity(task, settings)
+        self._newest: Path | None = None  # a checkpoint that is whole
+        self._pictures: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # those of the newest step
+        self._owed: tuple[dict[str, Tensor], Predictions | None] | None = None  # the best, not on the disk yet
 
     def run(self, *, resume: bool = False, should_stop: Callable[[], bool] = lambda: False) -> Iterator[TrainEvent]:
         """Train, and tell what happens.
@@ -107,31 +115,39 @@ class Trainer:
             should_stop: Asked after every step; when it says yes, a checkpoint is written and the run ends.
 
         Raises:
-            DataError: If a loss is not a finite number (the message names the pictures), none of the pictures can be
-                read, or weights cannot be written.
+            ConfigError: If the checkpoint is of another run.
+            DataError: If a loss or a weight is not a finite number (the message names the pictures), none of the
+                pictures can be read, weights cannot be written, or no checkpoint is whole any more.
         """
         if resume:
             yield from self._go_on()
-        progress = self.progress
-        yield Started(progress.step, self.steps, self.steps_per_epoch, self.learner.rate)
+        yield Started(self.progress.step, self.steps, self.steps_per_epoch, self.learner.rate)
         self._say("running")
+        try:
+            yield from self._epochs(should_stop)
+        except (GeneratorExit, KeyboardInterrupt):
+            self._say("stopped", "Interrupted at once; the last checkpoint holds.")
+            raise
+        except Exception as error:
+            self._say("failed", str(error))
+            raise
+
+    def _epochs(self, should_stop: Callable[[], bool]) -> Iterator[TrainEvent]:
+        progress = self.progress
         clock = _Clock(progress.seconds)
         while progress.epoch < self.settings.epochs and not self._is_stale():
             self.learner.enter_phase(epoch=progress.epoch)
-            before = clock.seconds
+            before, seen = clock.seconds, progress.sums.pictures
             stopped = yield from self._epoch(clock, should_stop)
-            progress.seconds = clock.seconds
+            if not stopped:
+                speed = (progress.sums.pictures - seen) / max(clock.seconds - before, 1e-9)
+                stopped = yield from self._finish_epoch(clock, speed, should_stop)
             if stopped:
-                yield from self._write_checkpoint()
+                progress.seconds = clock.seconds
+                is_kept = yield from self._write_checkpoint()
                 self._say("stopped")
-                yield Stopped(progress.step, progress.epoch)
+                yield Stopped(progress.step, progress.epoch, is_kept)
                 return
-            yield from self._finish_epoch(clock, clock.seconds - before)
-        if not self._best_is_written:
-            raise DataError(
-                f"The disk did not take the weights of epoch {progress.best_epoch}, the best; '{self.folder.last}' "
-                "holds the newest. Free some space and resume from an earlier checkpoint, or use these."
-            )
         self._say("finished")
         yield TrainingDone(
             epochs=progress.epoch,
@@ -153,6 +169,7 @@ class Trainer:
             seed=settings.seed,
             epoch=progress.epoch,
             workers=reading_threads(settings),
+            max_megapixels=self.task.max_megapixels,
         )
         pending: Pending = deque()
         speed = _Speed()
@@ -189,22 +206,23 @@ class Trainer:
         self._take_in(pending, keep=0)
         return False
 
-    def _learn(self, batch: Batch, count: int, rate: float) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
+    def _learn(self, batch: Batch, count: int, rate: float) -> tuple[int, Tensor, Tensor, NDArray[np.int64]]:
         if not len(batch):  # the other processes have pictures, and wait for this one's gradients
             where = ", ".join(problem.where for problem in batch.problems[:8])
             raise DataError(f"None of this process's pictures of a batch can be read: {where}. Mend or remove them.")
         progress = self.progress
+        self._pictures = batch.indices
         loss, right = self.learner.learn(batch, step=progress.step, epoch=progress.epoch, count=count, rate=rate)
-        return loss, right, batch.indices
+        return progress.step + 1, loss, right, batch.indices
 
     def _take_in(self, pending: Pending, *, keep: int) -> float | None:
         """Add up losses that have come back; the mean of the newest batch, or None if none has."""
         newest = None
         while len(pending) > keep:
-            loss, right, indices = pending.popleft()
+            step, loss, right, indices = pending.popleft()
             value = float(loss)
             if not math.isfinite(value):
-                raise self._diverged(indices)
+                raise self._diverged("The loss", step, indices)
             sums = self.progress.sums
             sums.loss += value
             sums.right += int(right)
@@ -212,23 +230,25 @@ class Trainer:
             newest = value / max(len(indices), 1)
         return newest
 
-    def _diverged(self, indices: NDArray[np.int64]) -> DataError:
+    def _diverged(self, what: str, step: int, indices: NDArray[np.int64]) -> DataError:
         names = ", ".join(self.task.train.where(int(i)) for i in indices[:8])
         more = f" and {len(indices) - 8} more" if len(indices) > 8 else ""
-        message = (
-            f"The loss became NaN or infinite at step {self.progress.step} (epoch {self.progress.epoch + 1}). Its "
-            f"pictures: {names}{more}. Lower lr ({self.learner.rate:g}), set clip_norm, or look at these pictures; the "
-            "weights of the last checkpoint are kept."
+        return DataError(
+            f"{what} became NaN or infinite at step {step} (epoch {(step - 1) // self.steps_per_epoch + 1}). Pictures "
+            f"of that step: {names}{more}. Lower lr ({self.learner.rate:g}), set clip_norm, or look at these pictures. "
+            + ("The last checkpoint and the best weights before are kept." if self._newest else "Nothing was kept.")
         )
-        self._say("failed", message)
-        return DataError(message)
 
-    def _finish_epoch(self, clock: "_Clock", seconds: float) -> Iterator[TrainEvent]:
-        """Validate, keep what is best, write a row of metrics and a checkpoint."""
+    def _finish_epoch(
+        self, clock: "_Clock", speed: float, should_stop: Callable[[], bool]
+    ) -> Generator[TrainEvent, None, bool]:
+        """Validate, keep what is best, write metrics and a checkpoint; tells whether somebody asked to stop."""
         progress, sums = self.progress, self.progress.sums
         loss, right, pictures = self.world.sum(sums.loss, sums.right, sums.pictures, device=self.device)
         if not pictures:
             raise DataError("None of the training pictures can be read; `striate data check` says why.")
+        if not self.learner.is_finite():
+            raise self._diverged("A weight", progress.step, self._pictures)
         row: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             "step": progress.step,
@@ -236,57 +256,78 @@ class Trainer:
             "train_loss": loss / pictures,
             "train_top1": right / pictures,
         }
-        answered = yield from self._validate()
-        row |= {} if answered is None else scores_of(answered)
+        answered = None
+        if self.task.validation is not None and len(self.task.validation):
+            answered = yield from self._validate(self.task.validation, should_stop)
+            if answered is None:
+                return True  # the epoch is learned, but not counted yet: a resumed run validates first
+            row |= scores_of(answered)
         progress.seconds = clock.seconds
-        row |= {"seconds": round(progress.seconds, 3), "images_per_s": round(pictures / max(seconds, 1e-9), 1)}
+        row |= {"seconds": round(progress.seconds, 3), "images_per_s": round(speed, 1)}
         better = progress.judge(self._score(row), top1=row.get("val_top1"))
         progress.epoch += 1
         progress.sums = Sums()
         progress.rows.append(row)
-        if self.world.is_main:
-            yield from self._keep(answered, better=better)
         yield EpochDone(row, better)
-        yield from self._write_checkpoint()
+        if not self.world.is_main or (yield from self._keep(answered, better=better)):
+            yield from self._write_checkpoint()
+        else:
+            self.world.wait()
+        return False
 
-    def _keep(self, answered: Predictions | None, *, better: bool) -> Iterator[TrainEvent]:
-        """Write weights and numbers. A full disk does not end a training that may outlast it, but its end."""
+    def _keep(self, answered: Predictions | None, *, better: bool) -> Generator[TrainEvent, None, bool]:
+        """Write weights and numbers; tells whether they are on the disk.
+
+        A full disk does not end a training that may outlast it, but its end. The best weights that it did not take wait
+        in memory, and no checkpoint is written before they are: none may be ahead of the files.
+        """
         state = self.learner.kept_state()
+        if better:
+            self._owed = state, answered
         try:
-            if better:
-                self.save_weights(self.folder.best, state)
-                if answered is not None:
-                    answered.save(self.folder.predictions)
+            self._write_best()
             self.save_weights(self.folder.last, state)
             self.folder.write_metrics(self.progress.rows)
             self._say("running")
         except (WeightsError, OSError) as error:
-            self._best_is_written &= not better
+            reason = f"The weights of epoch {self.progress.epoch} cannot be written to '{self.folder.path}' ({error})"
             if self.progress.epoch >= self.settings.epochs or self._is_stale():
-                raise DataError(
-                    f"The weights cannot be written to '{self.folder.path}' ({error}). Free some space and resume: "
-                    "the last checkpoint holds."
-                ) from error
-            yield CheckpointFailed(str(error), self.progress.step)
-        else:
-            self._best_is_written |= better
+                raise DataError(f"{reason}. Free some space and resume the run: its last checkpoint holds.") from error
+            if better and self._owed is not None:  # learning goes on in these very tensors
+                self._owed = {name: value.clone() for name, value in state.items()}, answered
+            yield CheckpointFailed(f"{reason}.", self.progress.step)
+            return False
+        return True
 
-    def _validate(self) -> Generator[TrainEvent, None, Predictions | None]:
-        pictures = self.task.validation
-        if pictures is None or not len(pictures):
-            return None
+    def _write_best(self) -> None:
+        if self._owed is not None:
+            state, answered = self._owed
+            self.save_weights(self.folder.best, state)
+            if answered is not None:
+                answered.save(self.folder.predictions)
+            self._owed = None
+
+    def _validate(
+        self, pictures: ImageSet, should_stop: Callable[[], bool]
+    ) -> Generator[TrainEvent, None, Predictions | None]:
+        """The answers to the validation pictures; None if somebody asked to stop."""
         threads = reading_threads(self.settings)
         answering = validate(self.learner, pictures, epoch=self.progress.epoch + 1, workers=threads)
-        while True:
-            try:
-                event = next(answering)
-            except StopIteration as finished:
-                answered: Predictions = finished.value
-                return answered
-            if isinstance(event, Validating):
-                yield event
-            else:
-                yield from self._tell_skipped(event)
+        try:
+            while True:
+                try:
+                    event = next(answering)
+                except StopIteration as finished:
+                    answered: Predictions = finished.value
+                    return answered
+                if isinstance(event, Validating):
+                    yield event
+                    if self.world.size == 1 and should_stop():  # several processes stop together, after a step
+                        return None
+                else:
+                    yield from self._tell_skipped(event)
+        finally:
+            answering.close()
 
     def _score(self, row: dict[str, Any]) -> list[float]:
         """What decides which weights are kept, the higher the better; of equally many right answers, the surer."""
@@ -298,42 +339,53 @@ class Trainer:
         factor = learning_rate_factor(self.settings, step=step, steps_per_epoch=self.steps_per_epoch)
         return self.learner.rate * factor
 
-    def _write_checkpoint(self) -> Iterator[TrainEvent]:
+    def _write_checkpoint(self) -> Generator[TrainEvent, None, bool]:
+        """Write down all that going on needs; tells whether the disk took it."""
+        if not self.learner.is_finite():
+            raise self._diverged("A weight", self.progress.step, self._pictures)
+        is_kept = False
         if self.world.is_main:
             step = self.progress.step
-            facts = {"progress": self.progress.to_dict(), "phase": self.learner.phase, "run": self._identity()}
+            facts = {"progress": self.progress.to_dict(), "phase": self.learner.phase, "run": self._identity}
+            checkpoint = Checkpoint(self.learner.state(), facts)
             try:
-                path = write_checkpoint(self.folder.state, Checkpoint(self.learner.state(), facts), step=step)
-            except DataError as error:
+                self._write_best()
+                self._newest = write_checkpoint(self.folder.state, checkpoint, step=step, before=self._newest)
+            except (DataError, WeightsError, OSError) as error:
                 yield CheckpointFailed(str(error), step)
             else:
-                yield CheckpointWritten(path, step)
+                is_kept = True
+                yield CheckpointWritten(self._newest, step)
         self.world.wait()
+        return is_kept
 
     def _go_on(self) -> Iterator[TrainEvent]:
-        """Take up the newest checkpoint that is whole."""
+        """Take up the newest checkpoint that is whole; without any, begin."""
         checkpoint, problems = newest_checkpoint(self.folder.state)
         if checkpoint is None:
             if problems:
-                yield Resumed(0, 0, problems)
+                raise DataError(
+                    f"No checkpoint of this run is whole: {' '.join(problems)} To begin again from the best weights, "
+                    f"start a new run with --weights {self.folder.path}."
+                )
+            yield Resumed(0, 0, ())
             return
-        if checkpoint.facts["run"] != self._identity():
+        if changed := what_changed(checkpoint.facts["run"], self._identity):
             raise ConfigError(
-                f"The checkpoint in '{self.folder.state}' is of other settings or other pictures than this run's; "
-                "resume with those of its config.yaml, or start a new run."
+                f"'{self.folder.path}' was begun with other {', '.join(changed)}, and would not end as it began. Bring "
+                "back what it was begun with, or start a new run."
             )
+        self._newest = checkpoint.path
         self.progress = Progress.from_dict(checkpoint.facts["progress"])
         self.learner.restore(checkpoint.tensors, epoch=self.progress.epoch, phase=checkpoint.facts["phase"])
         yield Resumed(self.progress.step, self.progress.epoch, problems)
 
-    def _identity(self) -> dict[str, Any]:
-        """What must not change between two sittings of a run; how many threads read may."""
-        settings = self.settings.model_dump(mode="json", exclude={"workers", "checkpoint_minutes"})
-        return {**settings, "pictures": len(self.task.train), "classes": list(self.task.labels)}
-
     def _say(self, state: str, message: str = "") -> None:
-        if self.world.is_main:
-            progress = self.progress
+        """Write how far the run is. A disk that is full is told of where it costs something."""
+        if not self.world.is_main:
+            return
+        progress = self.progress
+        with suppress(OSError):
             self.folder.write_status(
                 state=state,
                 epoch=progress.epoch,
@@ -350,6 +402,8 @@ class Trainer:
         return 0 < self.settings.patience <= self.progress.stale
 
     def _tell_skipped(self, problems: tuple[Problem, ...]) -> Iterator[TrainEvent]:
+        if not problems:
+            return
         known = {where for _, where, _ in self.progress.skipped}
         new = tuple(problem for problem in problems if problem.where not in known)
         if new:

@@ -18,8 +18,8 @@ class TrainSettings(BaseModel):
             nearly equal size, so none is left out and no last batch is tiny.
         optimizer: `sgd` (with momentum) or `adamw`.
         lr: The highest learning rate; by default .1 a batch of 256 for `sgd` (Goyal et al. 2017: in proportion to the
-            batch), .001 for `adamw`; a tenth of that when fine-tuning.
-        momentum: Of `sgd`; the first beta of `adamw`.
+            batch), a tenth of it for networks without normalization, .001 for `adamw`; less when fine-tuning.
+        momentum: Of `sgd`; the first β of `adamw`.
         nesterov: Look ahead, in `sgd`.
         weight_decay: Pull of the weights towards 0; not of biases and normalizations.
         schedule: How the rate falls after the warm-up: `cosine`, `step`, `poly`, `one-cycle` or `constant`.

@@ -24,6 +24,7 @@ class Task:
         augmentation: What is done to the pictures in training.
         classifier: Paths of the last layers, whose size follows the number of classes.
         fine_tuning: Whether the weights were trained before: gentler rates.
+        max_megapixels: Larger pictures are left out.
     """
 
     module: nn.Module
@@ -34,3 +35,4 @@ class Task:
     augmentation: Augmentation
     classifier: tuple[str, ...] = ()
     fine_tuning: bool = False
+    max_megapixels: float = 64.0

@@ -44,7 +44,9 @@ def validate(
     batch_size = max(learner.settings.batch_size // world.size, 1)
     batches = np.array_split(mine, max(count_batches(len(mine), batch_size), 1))
     view = FixedView(learner.task.preprocessing)
-    loaded = load_batches(pictures, batches, view, seed=0, epoch=0, workers=workers)
+    loaded = load_batches(
+        pictures, batches, view, seed=0, epoch=0, workers=workers, max_megapixels=learner.task.max_megapixels
+    )
     logits = [torch.zeros(0, len(learner.task.labels))]
     indices = [torch.zeros(0, dtype=torch.int64)]
     done = 0
