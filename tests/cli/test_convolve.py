@@ -75,7 +75,9 @@ def test_traces_as_text_page_animation_and_matrix(
     assert [line.split()[0] for line in result.out.splitlines()[-4:]] == ["Page", "GIF", "Matrix", "Next"]
     assert "<!DOCTYPE html>" in Path("a.html").read_text(encoding="utf-8")
     assert Image.open("a.gif").n_frames == 9
-    assert Image.open("a.png").size == (25 * 16, 9 * 16)
+    width, height = Image.open("a.png").size
+    assert width == 25 * 16
+    assert height > 9 * 16  # its scale below
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""A matrix as a picture: one square a number, blocks set apart by hairlines.
+"""A matrix as a picture: one square a number, blocks set apart by hairlines, and the scale that reads the colors.
 
 Signed numbers take the signed map, zero white. A matrix too large for its picture is reduced by taking, of all numbers
-that fall on one pixel, the one of the largest magnitude: a thin band stays visible, and no number is made up.
+that fall on one pixel, the one of the largest magnitude: a thin band stays visible, no number is made up, and the
+words below say so.
 """
 
 from typing import Any
@@ -12,11 +13,16 @@ from numpy.typing import NDArray
 from striate.draw.checks import check_map
 from striate.draw.colormap import SIGNED, colorize, limits_of
 from striate.draw.enlarge import enlarge
+from striate.draw.scalebar import draw_scalebar
+from striate.draw.themes import THEMES
 from striate.errors import ConfigError
 
 __all__ = ["draw_matrix"]
 
 _LINE = (154, 150, 142)
+_GAP = 12
+_NARROWEST, _WIDEST = 260, 400
+"""Pixels of the scale: room for its numbers and words, and not wider than it needs."""
 
 
 def draw_matrix(
@@ -26,6 +32,7 @@ def draw_matrix(
     column_block: int | None = None,
     width_px: int = 900,
     largest_cell_px: int = 16,
+    scale: bool = True,
 ) -> NDArray[np.uint8]:
     """The picture of a matrix.
 
@@ -34,8 +41,9 @@ def draw_matrix(
         row_block: Rows of one block (the places of one output channel); None: no lines between rows. Lines are drawn
             where a number has 3 pixels or more.
         column_block: Columns of one block (the places of one input channel).
-        width_px: The picture is at most this wide and twice as high.
+        width_px: The matrix is at most this wide and twice as high.
         largest_cell_px: Side of the square of one number where there is room.
+        scale: Whether the color bar with its numbers stands below; it is at least 260 pixels wide.
 
     Returns:
         uint8 `h w 3`.
@@ -44,7 +52,7 @@ def draw_matrix(
         ShapeError: Not a matrix, or an empty one.
         ConfigError: A size below 1, or a block that does not divide.
 
-    >>> draw_matrix(np.eye(3), largest_cell_px=4).shape
+    >>> draw_matrix(np.eye(3), largest_cell_px=4, scale=False).shape
     (12, 12, 3)
     """
     array = check_map(values, name="values")
@@ -58,14 +66,26 @@ def draw_matrix(
     limits = limits_of(array, signed=True)
     if cell < 1:
         factor = max(-(-columns // width_px), -(-rows // (2 * width_px)))
-        return colorize(_strongest(array, factor), colormap=SIGNED, limits=limits)
+        reduced = colorize(_strongest(array, factor), colormap=SIGNED, limits=limits)
+        return _with_scale(reduced, limits, f"one pixel: the strongest of {factor}×{factor}") if scale else reduced
     picture = enlarge(colorize(array, colormap=SIGNED, limits=limits), cell)
     if cell >= 3:
         for block, axis, whole in ((row_block, 0, rows), (column_block, 1, columns)):
             for line in range(block or whole, whole, block or whole):
                 cut = (slice(line * cell - 1, line * cell), slice(None))
                 picture[cut if axis == 0 else cut[::-1]] = _LINE
-    return picture
+    return _with_scale(picture, limits, "") if scale else picture
+
+
+def _with_scale(picture: NDArray[np.uint8], limits: tuple[float, float], label: str) -> NDArray[np.uint8]:
+    """The picture on paper, its color bar below."""
+    height, width = picture.shape[:2]
+    bar = draw_scalebar(limits, colormap=SIGNED, width=min(max(width, _NARROWEST), _WIDEST), label=label)
+    size = (height + _GAP + bar.shape[0], max(width, bar.shape[1]), 3)
+    sheet = np.full(size, THEMES["light"]["paper"], dtype=np.uint8)
+    sheet[:height, :width] = picture
+    sheet[height + _GAP :, : bar.shape[1]] = bar
+    return sheet
 
 
 def _strongest(array: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
