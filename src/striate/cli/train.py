@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,11 +17,13 @@ from striate.cli.errors import Exit
 from striate.cli.train_flags import TrainFlags, given_flags
 from striate.cli.words import command, percent
 from striate.data.files import printable
-from striate.errors import ConfigError, DataError
+from striate.errors import ConfigError, DataError, UnknownNameError, nearest
+from striate.recipes.train_config import TrainConfig
 
 if TYPE_CHECKING:
     from striate.recipes.train_plan import TrainPlan
-    from striate.training.events import EpochDone, StepDone, TrainingDone
+    from striate.training.events import EpochDone, StepDone, Stopped, TrainingDone
+    from striate.training.run_folder import RunFolder
 
 __all__ = ["train"]
 
@@ -33,6 +35,7 @@ def train(
     resume: Path | None = None,
     config: Path | None = None,
     dry_run: bool = False,
+    find_lr: bool = False,
     json: bool = False,
     settings: Annotated[TrainFlags | None, Parameter(name="*")] = None,
 ) -> int:
@@ -46,22 +49,35 @@ def train(
         resume: Go on with this run, in its folder and with its settings.
         config: Take the settings of this YAML file, such as a run's config.yaml; options that are given win.
         dry_run: Say the plan, and do nothing.
+        find_lr: Train nothing, but try learning rates on a copy of the network for a hundred steps, and suggest one.
         json: Print one JSON document at the end.
         settings: Everything else.
     """
-    given = _given(data, resume=resume, config=config, flags=given_flags(settings))
+    flags = given_flags(settings)
+    given = _given(data, resume=resume, config=config, flags=flags)
+    if find_lr:
+        if resume is not None or dry_run:
+            raise ConfigError("--find-lr comes before a training; leave --resume and --dry-run out.")
+        return _find_rate(given, flags=flags, config=config, json=json)
     from striate.recipes import train as recipe  # imports torch
     from striate.runtime import reuse_freed_memory
+    from striate.training.events import Started
+    from striate.training.run_folder import RunFolder
 
     reuse_freed_memory()
-    if resume is not None:
-        given = {**recipe.same_run(resume), **given}
+    folder = None if resume is None else RunFolder(resume)
+    if folder is not None:
+        given = {**recipe.same_run(folder), **given}
+        if recipe.is_finished(folder):
+            return _say_finished(folder, data=str(given["data"]), json=json)
     if dry_run:
-        return _show_plan_only(given, json=json)
+        return _show_plan_only(given, folder=folder, json=json)
+    goes_on = folder is not None or _is_restarted()
     screen = _Screen(quiet=json)
-    with _stoppable() as should_stop, screen:
-        for event in recipe.run(given, resume=resume is not None or _is_restarted(), should_stop=should_stop):
+    with _stoppable() as stop, screen:
+        for event in recipe.run(given, resume=goes_on, folder=folder, should_stop=stop.is_asked):
             screen.show(event)
+            stop.waits_for_a_step |= isinstance(event, Started)
     return screen.finish(json=json)
 
 
@@ -95,9 +111,11 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise DataError(f"{printable(path)}: no YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(values, dict):
         raise DataError(f"{printable(path)}: must hold settings, one 'name: value' a line.")
-    values.pop("striate", None)
-    values.pop("name", None)  # a new run needs a folder of its own
-    return values
+    known = [*TrainConfig.model_fields, "striate"]
+    if unknown := [name for name in values if name not in known]:
+        raise UnknownNameError(f"{printable(path)}: no setting '{unknown[0]}'. {nearest(str(unknown[0]), known)}")
+    # A new run needs a folder of its own; what the file leaves empty is as if it were not there.
+    return {name: value for name, value in values.items() if name not in {"striate", "name"} and value is not None}
 
 
 def _is_restarted() -> bool:
@@ -105,36 +123,109 @@ def _is_restarted() -> bool:
     return bool(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")))
 
 
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C or SIGTERM asks to stop after the step; the second one interrupts at once."""
-    asked = threading.Event()
+class _Stop:
+    """Whether somebody asked to stop: by Ctrl-C or SIGTERM."""
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        del frame
-        if asked.is_set():
+    def __init__(self) -> None:
+        self.waits_for_a_step = False
+        self._asked = False
+
+    def is_asked(self) -> bool:
+        """For the loop, after every step."""
+        return self._asked
+
+    def ask(self, number: int, _frame: FrameType | None) -> None:
+        """The handler: while there is something to keep, the first time waits for a step and the second does not."""
+        if self._asked or not self.waits_for_a_step:
             raise KeyboardInterrupt
-        asked.set()
+        self._asked = True
         print_note(f"{signal.Signals(number).name}: stopping after this step; once more to stop at once.")
 
+
+@contextmanager
+def _stoppable() -> Iterator[_Stop]:
+    """While this lasts, Ctrl-C and SIGTERM are requests that the loop grants."""
+    stop = _Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield stop
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked.is_set
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _show_plan_only(given: dict[str, Any], *, json: bool) -> int:
+def _find_rate(given: dict[str, Any], *, flags: dict[str, Any], config: Path | None, json: bool) -> int:
+    from striate.recipes import find_rate as recipe
+    from striate.recipes.train_plan import TrainPlan
+    from striate.runtime import reuse_freed_memory
+
+    reuse_freed_memory()
+    trying = recipe.run(given)
+    with ProgressLine() as line:
+        while True:
+            try:
+                event = next(trying)
+            except StopIteration as done:
+                found, path = done.value
+                break
+            if isinstance(event, TrainPlan):
+                with line.aside():
+                    for sentence in event.sentences():
+                        print_note(sentence)
+            else:
+                detail = f"rate {event.rate:.1e}, loss {event.loss:.3f}"
+                line.update("trying learning rates", event.step, event.steps, detail=detail)
+    if json:
+        curve = {"rates": found.rates.tolist(), "losses": found.losses.tolist(), "smoothed": found.smoothed.tolist()}
+        print_json({"suggestion": found.suggestion, "plot": str(path), **curve})
+        return Exit.OK
+    if found.suggestion is None:
+        print_result("No suggestion: the loss never fell. Look at the pictures and their labels, or take more a step.")
+        print_result(f"Plot    {printable(path)}")
+        return Exit.OK
+    lowest = found.rates[int(found.smoothed.argmin())]
+    print_result(f"Suggested learning rate: {found.suggestion:.2g}", style=ANSWER)
+    print_result(f"There the loss falls fastest; it is lowest at {lowest:.2g}, and from there on it rises.")
+    print_result(f"Plot    {printable(path)}")
+    words = [word for name, value in flags.items() if name != "lr" for word in _as_option(name, value)]
+    more: list[str | Path] = [] if config is None else ["--config", config]
+    print_next(command("striate", "train", Path(given["data"]), *more, *words, "--lr", f"{found.suggestion:.2g}"))
+    return Exit.OK
+
+
+def _as_option(name: str, value: Any) -> list[str]:
+    option = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    return [f"--{option}", *(map(str, value) if isinstance(value, tuple | list) else [str(value)])]
+
+
+def _say_finished(folder: "RunFolder", *, data: str, json: bool) -> int:
+    """A finished run cannot be prolonged: its learning rate has come to its end."""
+    status = folder.status()
+    if json:
+        print_json({"run": str(folder.path), **status, "rows": folder.metrics(), "plan": None})
+        return Exit.OK
+    best = "" if status.get("best_top1") is None else f"; best {percent(status['best_top1'])}"
+    print_result(
+        f"{printable(folder.path)} is finished: {status['epoch']} epochs{best}. Nothing was changed. To learn more, "
+        "start a new run from its weights."
+    )
+    model = str(folder.config().get("model", "")).partition(".")[0]
+    print_next(command("striate", "train", Path(data), "--model", model, "--weights", folder.path))
+    return Exit.OK
+
+
+def _show_plan_only(given: dict[str, Any], *, folder: "RunFolder | None", json: bool) -> int:
     from striate.recipes.train_plan import plan_training
     from striate.training.world import join_world, leave_world
 
     world, device = join_world(str(given.get("device", "auto")))
     try:
-        plan = plan_training(given, world=world, device=device)
+        plan = plan_training(given, world=world, device=device, folder=folder)
     finally:
         leave_world()
     if json:
@@ -154,7 +245,7 @@ class _Screen(ProgressLine):
         self._quiet = quiet
         self._plan: TrainPlan | None = None
         self._done: TrainingDone | None = None
-        self._stopped = False
+        self._stopped: Stopped | None = None
         self._at = (0, 1)
 
     def show(self, event: object) -> None:
@@ -167,8 +258,9 @@ class _Screen(ProgressLine):
                 self._plan = event
                 if self._is_main():
                     self._say(*event.sentences(), *first_problems(event.data.problems))
-            case e.Resumed():
-                self._say(*event.problems, f"Going on after step {event.step:,} (epoch {event.epoch}).")
+            case e.Resumed() if self._is_main():
+                at = f"Going on after step {event.step:,} (epoch {event.epoch})."
+                self._say(*event.problems, at if event.step else "There is no checkpoint yet: it begins anew.")
             case e.StepDone() if self._is_main():
                 self._step(event)
             case e.Validating() if self._is_main():
@@ -178,9 +270,9 @@ class _Screen(ProgressLine):
             case e.PicturesSkipped():
                 self._say(*(f"Left out {problem.where}: {problem.text}" for problem in event.problems))
             case e.CheckpointFailed():
-                self._say(f"{event.reason} Training goes on; the checkpoint before holds.")
+                self._say(f"{event.reason} What was there before still holds.")
             case e.Stopped():
-                self._stopped = True
+                self._stopped = event
             case e.TrainingDone():
                 self._done = event
 
@@ -194,7 +286,10 @@ class _Screen(ProgressLine):
             rows = folder.metrics()
             print_json({"run": str(folder.path), **folder.status(), "rows": rows, "plan": plan.to_dict()})
         elif self._stopped:
-            print_result(f"Stopped; a checkpoint is in {printable(folder.state)}")
+            kept = f"a checkpoint is in {printable(folder.state)}"
+            print_result(
+                f"Stopped; {kept if self._stopped.is_kept else 'no checkpoint of this moment could be written'}"
+            )
             print_next(command("striate", "train", "--resume", folder.path))
         elif done is not None:
             self._finished(plan, done)

@@ -7,10 +7,11 @@ weights, curves and an honest report of what they answer to pictures that they d
 import json
 import platform
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,24 +24,29 @@ from striate.errors import ConfigError, DataError
 from striate.recipes.train_config import TrainConfig
 from striate.recipes.train_data import counts_by_class
 from striate.recipes.train_plan import TrainPlan, plan_training
-from striate.training.events import TrainEvent
+from striate.training.events import EpochDone, Resumed, Stopped, TrainEvent
 from striate.training.loop import Trainer
 from striate.training.run_folder import RunFolder
 from striate.training.task import Task
 from striate.training.world import join_world, leave_world
 from striate.weights import NativeMetadata, save_native
 
-__all__ = ["run", "same_run"]
+__all__ = ["build_task", "is_finished", "run", "same_run"]
 
 
 def run(
-    given: Mapping[str, Any], *, resume: bool = False, should_stop: Callable[[], bool] = lambda: False
+    given: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    folder: RunFolder | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainPlan | TrainEvent]:
     """Train: yields the `TrainPlan`, then the events of the loop, the last of which is `TrainingDone` or `Stopped`.
 
     Args:
         given: Settings by name (see `TrainConfig`); `data` is among them.
-        resume: Go on with the run of that name, if there is one.
+        resume: Go on with the run, if there is one.
+        folder: Of the run that goes on; by default the settings name it.
         should_stop: Asked after every step.
 
     Raises:
@@ -48,42 +54,56 @@ def run(
     """
     world, device = join_world(str(given.get("device", "auto")))
     try:
-        plan = plan_training(given, world=world, device=device)
+        plan = plan_training(given, world=world, device=device, folder=folder)
         yield plan
-        if world.is_main:
-            _write_facts(plan, resume=resume)
-        world.wait()
         trainer = Trainer(
-            _task(plan),
+            build_task(plan),
             plan.config.settings(),
             plan.folder,
             save_weights=lambda path, state: save_native(path, state, metadata=_metadata(plan)),
             device=device,
             world=world,
         )
-        yield from trainer.run(resume=resume, should_stop=should_stop)
-        if world.is_main:
-            _draw(plan.folder)
-            _write_skipped(plan, trainer.progress.skipped)
+        with _claimed(plan) if world.is_main else nullcontext():
+            if world.is_main:
+                _write_facts(plan, resume=resume)
+            world.wait()
+            for event in trainer.run(resume=resume, should_stop=should_stop):
+                if world.is_main:
+                    _note(plan, trainer, event)
+                yield event
+            if world.is_main:
+                _draw(plan.folder)
     finally:
         leave_world()
 
 
-def same_run(path: Path) -> dict[str, Any]:
+def same_run(folder: RunFolder) -> dict[str, Any]:
     """The settings of an earlier run, to go on with it.
 
     Raises:
-        DataError: If `path` is not the folder of a run.
+        DataError: If it is not the folder of a run.
     """
-    folder = RunFolder(path)
     config = folder.config()
     config.pop("striate", None)
-    if unknown := sorted(set(config) - set(TrainConfig.model_fields)):
-        raise DataError(f"{path / 'config.yaml'}: unknown setting '{unknown[0]}'; was it written by a later version?")
-    return {**config, "name": path.resolve().name, "root": path.resolve().parent.parent}
+    if unknown := sorted(set(config) - set(TrainConfig.model_fields), key=str):
+        raise DataError(
+            f"{folder.path / 'config.yaml'}: unknown setting '{unknown[0]}'; was it written by a later version?"
+        )
+    return config
 
 
-def _task(plan: TrainPlan) -> Task:
+def is_finished(folder: RunFolder) -> bool:
+    """Whether a run has done all that it was asked for.
+
+    Raises:
+        DataError: If its status is damaged.
+    """
+    return folder.exists() and (folder.path / "status.json").exists() and folder.status().get("state") == "finished"
+
+
+def build_task(plan: TrainPlan) -> Task:
+    """What the plan says is to be learned, for the loop."""
     return Task(
         module=plan.beginning.module,
         preprocessing=plan.beginning.preprocessing,
@@ -93,31 +113,71 @@ def _task(plan: TrainPlan) -> Task:
         augmentation=plan.augmentation,
         classifier=plan.beginning.entry.classifier,
         fine_tuning=bool(plan.beginning.start),
+        max_megapixels=plan.config.max_megapixels,
     )
 
 
+@contextmanager
+def _claimed(plan: TrainPlan) -> Iterator[None]:
+    """The folder of the run for this process alone; one that never became a run does not stay behind.
+
+    Raises:
+        ConfigError: If another process is training in it.
+        DataError: If it cannot be written.
+    """
+    folder = plan.folder
+    made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
+    try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(folder.claimed())
+            except OSError as error:
+                raise DataError(
+                    f"cannot write to '{folder.path}': {error.strerror or error}. Choose another --root."
+                ) from error
+            yield
+    finally:
+        if not folder.exists():
+            if folder.path in made:
+                shutil.rmtree(folder.path, ignore_errors=True)
+            with suppress(OSError):
+                for path in made[1:]:
+                    path.rmdir()
+
+
 def _write_facts(plan: TrainPlan, *, resume: bool) -> None:
-    """Say in the folder what will be done; a run that is there already is not written over.
+    """Say in the folder what will be done; what an earlier sitting of the run said there stays.
 
     Raises:
         ConfigError: If there is a run of this name and nobody asked to resume it.
         DataError: If the folder cannot be written.
     """
     folder, config = plan.folder, plan.config
-    if folder.exists() and not resume:
-        raise ConfigError(
-            f"'{folder.path}' is a run already. Go on with it: striate train --resume {folder.path}. Or choose another "
-            "--name."
-        )
+    if folder.exists() and not resume:  # it was made while this one was being planned
+        raise ConfigError(f"'{folder.path}' is a run already; choose another --name.")
     try:
-        if not folder.exists():
+        if not (folder.path / "environment.json").exists():
+            folder.write_environment({**_environment(plan), "resumed": []})
+        if not (folder.path / "data.json").exists():
+            folder.write_data(_data_facts(plan))
+        if not folder.exists():  # last: with it the folder is a run
             folder.write_config({"striate": __version__, **json.loads(config.model_dump_json())})
-        folder.write_environment(_environment(plan))
-        folder.write_data(_data_facts(plan))
     except OSError as error:
         raise DataError(
             f"cannot write to '{folder.path}': {error.strerror or error}. Choose another --root."
         ) from error
+
+
+def _note(plan: TrainPlan, trainer: Trainer, event: TrainEvent) -> None:
+    """Keep what the folder says about the run up to date; a full disk is told of where it costs something."""
+    folder = plan.folder
+    with suppress(OSError):
+        if isinstance(event, Resumed):
+            facts = folder.environment()
+            folder.write_environment({**facts, "resumed": [*facts.get("resumed", []), _environment(plan)]})
+        skipped = trainer.progress.skipped
+        if isinstance(event, EpochDone | Stopped) and len(skipped) != len(folder.data().get("skipped", [])):
+            folder.write_data({**folder.data(), "skipped": skipped})
 
 
 def _environment(plan: TrainPlan) -> dict[str, Any]:
@@ -153,10 +213,6 @@ def _data_facts(plan: TrainPlan) -> dict[str, Any]:
         "preprocessing": plan.beginning.preprocessing.to_dict(),
         "augmentation": plan.augmentation.describe(),
     }
-
-
-def _write_skipped(plan: TrainPlan, skipped: list[list[str]]) -> None:
-    plan.folder.write_data({**plan.folder.data(), "skipped": skipped})
 
 
 def _metadata(plan: TrainPlan) -> NativeMetadata:

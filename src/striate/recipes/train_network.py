@@ -51,6 +51,8 @@ def find_start(model: str, weights: str) -> str:
     entry = find_entry(architecture)
     if not entry.classifier:
         raise ConfigError(f"'{architecture}' ends at its features and cannot learn classes; see `striate models`.")
+    if weights.startswith(f"{architecture}."):  # a record's whole name, as in a run's config.yaml
+        weights = weights.partition(".")[2]
     if tag and weights not in {"auto", tag}:
         raise ConfigError(f"model '{model}' asks for weights already; got weights '{weights}' as well. Give one.")
     if weights == "none":
@@ -84,7 +86,8 @@ def begin(config: TrainConfig, look: Look, *, start: str, num_classes: int) -> B
     preprocessing = _trained_preprocessing(config, start, entry) if start else _fresh_preprocessing(config, look, entry)
     if min(preprocessing.input_size) < entry.min_size:
         raise ConfigError(
-            f"'{entry.name}' needs pictures of at least {entry.min_size} pixels a side, got {config.size}."
+            f"'{entry.name}' needs pictures of at least {entry.min_size} pixels a side, got "
+            f"{min(preprocessing.input_size)}; give a larger --size, or another --model."
         )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", WeightsWarning)

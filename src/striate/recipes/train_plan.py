@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -136,13 +137,23 @@ def resolve(given: Mapping[str, Any]) -> tuple[TrainConfig, str, str]:
     return TrainConfig(**{**values, **given}), recipe, start
 
 
-def plan_training(given: Mapping[str, Any], *, world: World, device: torch.device) -> TrainPlan:
+def plan_training(
+    given: Mapping[str, Any], *, world: World, device: torch.device, folder: RunFolder | None = None
+) -> TrainPlan:
     """Open the data, build the network, decide what is open, and say what it will cost; nothing is written.
 
+    Args:
+        given: Settings by name; `data` is among them.
+        world: The processes that share the work.
+        device: Where it will run.
+        folder: Of the run that goes on; by default that of a new one, by its name.
+
     Raises:
-        StriateError: As `resolve`, and if the data cannot be learned from.
+        StriateError: As `resolve`, if the data cannot be learned from, or the name is taken.
     """
     config, recipe, start = resolve(given)
+    if folder is None:
+        folder = RunFolder(config.root / "classify" / world.agree(_run_name(config)))
     torch.manual_seed(config.seed)
     data = find_learning_data(config.data, val=config.val, seed=config.seed)
     look = look_at(data.train, max_megapixels=config.max_megapixels)
@@ -166,27 +177,38 @@ def plan_training(given: Mapping[str, Any], *, world: World, device: torch.devic
         device=device,
         processes=world.size,
     )
-    config = config.model_copy(update={"weights": start or "none", "augment": policy, "recipe": recipe, "size": side})
-    folder = RunFolder(config.root / "classify" / world.agree(_run_name(config)))
-    config = config.model_copy(update={"name": folder.path.name})
+    # Size and channels stay "auto": what they became is in data.json, and depends on how the pictures look.
+    decided = {"data": config.data.resolve(), "weights": _anywhere(start), "augment": policy, "recipe": recipe}
+    config = config.model_copy(update={**decided, "name": folder.name})
     return TrainPlan(config, recipe, data, begun, augmentation, estimate, folder, device, world.size)
 
 
 def _run_name(config: TrainConfig) -> str:
     """The name that was given, or one of model and data that is not taken; a restarted process takes its own again."""
+    restarted = bool(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")))
     if config.name is not None:
         if not re.fullmatch(r"[\w][\w.+-]*", config.name):
             raise ConfigError(
                 f"name '{config.name}' must be letters, digits, '.', '_', '+' and '-' (a folder under {config.root})."
+            )
+        path = config.root / "classify" / config.name
+        if RunFolder(path).exists() and not restarted:
+            raise ConfigError(
+                f"'{path}' is a run already. Go on with it: striate train --resume {path}. Or choose another --name."
             )
         return config.name
     stem = re.sub(r"[^\w.+-]+", "-", config.data.resolve().stem).strip("-.") or "data"
     base = f"{config.model.partition('.')[0]}-{stem}"
     names = [base, *(f"{base}-{number}" for number in range(2, 10_000))]
     taken = [name for name in names if (config.root / "classify" / name).exists()]
-    if taken and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")):
+    if taken and restarted:
         return taken[-1]
     return next(name for name in names if name not in taken)
+
+
+def _anywhere(start: str) -> str:
+    """The weights to start from, by a name that holds in any folder."""
+    return str(Path(start).resolve()) if Path(start).exists() and start else start or "none"
 
 
 def first_problems(problems: tuple[Problem, ...], *, most: int = 5) -> list[str]:

@@ -18,12 +18,14 @@ new one, and a process that is killed leaves no half of either.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from striate.data.files import write_whole
 from striate.errors import ConfigError, DataError
@@ -81,6 +83,26 @@ class RunFolder:
     def exists(self) -> bool:
         """Whether this is the folder of a run."""
         return (self.path / CONFIG).is_file()
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the right to write; the system takes it back when the process ends, however it ends.
+
+        Raises:
+            ConfigError: If another process is training in this folder.
+        """
+        lock = FileLock(self.path / ".lock", timeout=0)
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ConfigError(
+                f"Another process is training in '{self.path}'; wait for it, or stop it with Ctrl-C or SIGTERM."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def config(self) -> dict[str, Any]:
         """Every setting of the run.
