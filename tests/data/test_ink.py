@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from striate.data.ink import find_ink
 from tests.data.papers import BLACK, WHITE, box_of, photo, written
@@ -99,3 +100,27 @@ def test_a_figure_cut_out_with_hardly_a_margin(text: str) -> None:
     found = find_ink(photo(written(text))[top - 4 : bottom + 4, left - 4 : right + 4])
     assert found is not None
     np.testing.assert_allclose(found.box, (4, 4, right - left + 4, bottom - top + 4), atol=2)
+
+
+@pytest.mark.parametrize("degrees", [0, 14])
+def test_a_note_on_a_table_is_looked_into(degrees: float) -> None:
+    note = photo(written("3", height=90, size=(200, 200), at=(50, 60)), paper=(0.97, 0.93, 0.5))
+    table = np.full((500, 600, 3), (95, 65, 45), np.uint8)
+    table[150:350, 200:400] = note
+    ink = np.zeros((500, 600), np.float32)
+    ink[150:350, 200:400] = written("3", height=90, size=(200, 200), at=(50, 60))
+    turned = Image.fromarray(table).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=(95, 65, 45))
+    found = find_ink(np.asarray(turned))
+    assert found is not None
+    assert found.dark
+    expected = box_of(np.asarray(Image.fromarray(ink).rotate(degrees, Image.Resampling.BILINEAR)))
+    np.testing.assert_allclose(found.box, expected, atol=3)
+
+
+def test_a_sheet_that_leaves_a_rim_of_the_table() -> None:
+    table = np.full((360, 460, 3), (60, 45, 35), np.uint8)
+    table[30:330, 30:430] = photo(written("9"))
+    found = find_ink(table)
+    assert found is not None
+    assert found.dark
+    np.testing.assert_allclose(np.array(found.box) - 30, box_of(written("9")), atol=3)

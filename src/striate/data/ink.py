@@ -12,7 +12,7 @@ full. Ink is what reaches two fifths of the darkest strokes; touching pixels mak
 and the figure with the most ink is the one that was meant. What spreads along the picture's edge is the table.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,18 +20,26 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from scipy.spatial import ConvexHull
+
+from striate.data.ruled_lines import without_lines
 
 __all__ = ["Ink", "find_ink"]
 
 _LOOKED_AT_PX = 800  # the longer side of the picture that is searched
 _THUMBNAIL_PX = 72  # the longer side on which the paper is estimated
 _WINDOW = 0.35  # of the shorter side: the paper under a stroke is looked for that far away
+_SHADOW = (0.5, 1.6)  # how much the paper may differ from the smooth surface by a shadow's edge
 _LEAST_ROOM = 0.3  # of full white: contrast is counted in a range of at least this
 _FAINTEST = 0.08  # ink must take away this share of the paper's light
 _ABOVE_NOISE = 6.0  # and stand out by so many standard deviations of the paper's grain
 _OF_DARKEST = 0.4  # of the figure's level: where a stroke ends
 _SMALLEST = 0.02  # of the shorter side: a figure is at least so large, anything smaller is dirt
 _NEAR = 0.12  # of the figure's longer side: strokes this near belong to it (the bar of a 5)
+_SHEET = 0.15  # of the photo's longer side: a sheet of paper on a table is at least so large
+_THICK = 0.12  # of its longer side: the largest circle beside the writing has at least this radius
+_DENTED = 0.88  # of its convex hull: a sheet fills at least so much
+_CORNERED = 0.9  # of the smallest rectangle around it: a sheet fills at least so much, a round figure π/4
 _AS_LARGE = 0.4  # of the figure's longer side: what else is so large is another figure
 
 Map = Float[np.ndarray, "h w"]
@@ -69,6 +77,14 @@ def find_ink(image: NDArray[np.uint8]) -> Ink | None:
     ((30, 20, 35, 40), True)
     """
     levels, scale = _reduced(image)
+    found = _find(levels)
+    if found is not None and (sheet := _sheet(found.share)) is not None:
+        within = _find(_alone(levels, sheet))
+        found = within or found
+    return None if found is None else replace(found, scale=scale)
+
+
+def _find(levels: NDArray[np.float32]) -> Ink | None:
     surface = _lit_surface(levels)
     dark = _is_dark(levels, surface)
     contrast = _contrast(levels, surface, dark=dark)
@@ -80,10 +96,51 @@ def find_ink(image: NDArray[np.uint8]) -> Ink | None:
         found = _figure(strength, max(_FAINTEST, _ABOVE_NOISE * noise))
         if found is not None:
             share, box, others = found
-            return Ink(share, box, scale, dark, others)
+            return Ink(share, box, (1.0, 1.0), dark, others)
         if _ABOVE_NOISE * noise < _FAINTEST:  # grain hides nothing here
             return None
     return None
+
+
+def _sheet(share: Map) -> Bool[np.ndarray, "h w"] | None:
+    """Where a sheet of paper lies, if that is what was found: a note on a table.
+
+    It is thicker than a pen would draw, has no dents, and something is written on it.
+    """
+    figure = share > 0.5
+    bounds = _bounds(figure)
+    whole: NDArray[np.bool_] = ndimage.binary_fill_holes(figure)
+    if max(_extent(bounds)) < _SHEET * max(figure.shape) or whole.sum() == figure.sum():
+        return None
+    thickness = float(_distance(~figure[bounds]).max())
+    hull, around = _hull_areas(whole[bounds])
+    if thickness < _THICK * max(_extent(bounds)) or whole.sum() < _DENTED * hull or hull < _CORNERED * around:
+        return None
+    return whole
+
+
+def _hull_areas(mask: Bool[np.ndarray, "h w"]) -> tuple[float, float]:
+    """The areas of the smallest convex shape and of the smallest rectangle, turned as it may be, around a mask."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    first, last = mask[rows].argmax(axis=1), mask.shape[1] - mask[rows][:, ::-1].argmax(axis=1)
+    corners = np.array(
+        [(x, y + down) for y, *ends in zip(rows, first, last, strict=True) for x in ends for down in (0, 1)]
+    )
+    hull = ConvexHull(corners)
+    outline = corners[hull.vertices]
+    angles = np.deg2rad(np.arange(0, 90, 2))
+    turns = np.stack([np.stack([np.cos(angles), np.sin(angles)]), np.stack([-np.sin(angles), np.cos(angles)])])
+    spans = np.ptp(np.einsum("nc,dca->nda", outline, turns), axis=0)  # d a
+    return float(hull.volume), float(spans.prod(axis=0).min())  # in two dimensions the hull's "volume" is its area
+
+
+def _alone(levels: NDArray[np.float32], sheet: Bool[np.ndarray, "h w"]) -> NDArray[np.float32]:
+    """The picture with the color of the sheet everywhere around it, and its edges cut off."""
+    within = ndimage.binary_erosion(sheet, iterations=max(2, round(0.01 * max(sheet.shape))))
+    if not within.any():
+        return levels
+    color: NDArray[np.float32] = np.median(levels[within], axis=0)
+    return np.where(within[..., None], levels, color)
 
 
 def _reduced(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], tuple[float, float]]:
@@ -110,19 +167,24 @@ def _resized(values: Map, size: tuple[int, int], how: Image.Resampling) -> NDArr
 def _lit_surface(levels: NDArray[np.float32]) -> NDArray[np.float32]:
     """The paper's light, as a polynomial of second degree in x and y for each channel, `h w 3`.
 
-    Least squares again and again, each time with less weight for what lies far off: strokes lose their say. The rim of
-    the picture is where paper is likely: its middle level is the start, and says how far "far off" is. One level comes
-    first, then a slope, then a bend, or the bend would lean towards a dark table at the side.
+    Least squares again and again, each time with less weight for what lies far off: strokes lose their say. It starts
+    at the middle level of the rim or of the whole, whichever more of the rim and of the whole is near to. One level
+    comes first, then a slope, then a bend, or the bend would lean towards a dark table at the side.
     """
     small = _thumbnail(levels)
-    rim = np.ones(small.shape[:2], bool)
-    rim[1:-1, 1:-1] = False
+    rim = np.pad(np.zeros([max(side - 2, 0) for side in small.shape[:2]], bool), 1, constant_values=True)
+    rim = rim[: small.shape[0], : small.shape[1]].ravel()
     terms, values = _polynomial(small.shape[:2]).reshape(-1, 6), small.reshape(-1, 3)
+
+    def near(level: NDArray[np.float32]) -> float:
+        close = np.abs(values - level).max(axis=1) < 0.1
+        return float(close[rim].mean() + close.mean())
+
     fitted = np.zeros((6, 3))
-    fitted[0] = np.median(small[rim], axis=0)
+    fitted[0] = max(np.median(values[rim], axis=0), np.median(values, axis=0), key=near)
     for used in (1, 1, 3, 3, 3, 6, 6, 6, 6, 6):
         away = np.abs(values - terms @ fitted).max(axis=1, keepdims=True)
-        spread = max(1.5 * float(np.median(away[rim.ravel()])), 0.01)
+        spread = max(1.5 * float(min(np.median(away[rim]), np.median(away))), 0.01)
         weight = 1 / (1 + (away / spread) ** 2)
         fitted[:used] = np.linalg.lstsq(terms[:, :used] * weight, values * weight, rcond=None)[0]
     everywhere = (_polynomial(levels.shape[:2]).reshape(-1, 6) @ fitted).reshape(levels.shape)
@@ -138,8 +200,8 @@ def _polynomial(size: tuple[int, int]) -> NDArray[np.float64]:
 
 def _is_dark(levels: NDArray[np.float32], surface: NDArray[np.float32]) -> bool:
     """Whether more lies far below the paper than far above it."""
-    away = (levels - surface).mean(axis=2).astype(np.float64)
-    return float((away**3).sum()) <= 0
+    away = (levels - surface).mean(axis=2)
+    return float((away * away * away).sum(dtype=np.float64)) <= 0
 
 
 def _contrast(levels: NDArray[np.float32], surface: NDArray[np.float32], *, dark: bool) -> NDArray[np.float32]:
@@ -151,7 +213,7 @@ def _contrast(levels: NDArray[np.float32], surface: NDArray[np.float32], *, dark
     paper = np.empty_like(levels)
     for c in range(3):  # the paper beside the strokes: the brighter pixels around (for light ink the darker ones)
         near = ndimage.percentile_filter(small[..., c], 85 if dark else 15, size=window, mode="nearest")
-        near = ndimage.gaussian_filter(near, window / 4, mode="nearest")
+        near = ndimage.gaussian_filter(near, window / 4, mode="nearest").clip(*_SHADOW)
         paper[..., c] = _resized(near.astype(np.float32), (w, h), Image.Resampling.BILINEAR) * surface[..., c]
     # White ink on white paper, or black on black, would be a division of grain by nothing.
     room = np.maximum(paper if dark else 1 - paper, _LEAST_ROOM)
@@ -186,22 +248,23 @@ def _figure(strength: Map, least: float) -> tuple[NDArray[np.float32], tuple[int
         if not ink.any():
             break
         level = float(np.quantile(strength[ink], 0.97))
-        ink &= strength > _OF_DARKEST * level
+        ink = without_lines(ink & (strength > _OF_DARKEST * level))
         strokes, count = ndimage.label(ink, structure=np.ones((3, 3)))
+        if count == 0:
+            break
         places = ndimage.find_objects(strokes)
         mass = ndimage.sum_labels(strength, strokes, np.arange(1, count + 1))
         sides = np.array([max(_extent(place)) for place in places])
         table = np.array([_spreads_along_edge(strokes, place, i + 1) for i, place in enumerate(places)])
         good = ~table & (sides >= max(3, _SMALLEST * min(strength.shape)))
-        if good.any():
+        most = int(np.argmax(mass))
+        if spare is None and table[most] and (strokes[places[most]] == most + 1).mean() < 0.7:
+            spare = (strokes, places, most, sides)  # a figure cut out without a margin touches edges, but fills no box
+        if good.any() and (spare is None or mass[good].max() > 0.05 * mass[most]):
             main = int(np.argmax(np.where(good, mass, -1)))
             return _collect(strength, strokes, places, main, sides)
         if not table.any():
             break
-        if spare is None:  # a figure that was cut out without a margin touches the edges as well, but fills no box
-            main = int(np.argmax(mass))
-            filled = float((strokes[places[main]] == main + 1).mean())
-            spare = (strokes, places, main, sides) if filled < 0.7 else None
         allowed &= ~ndimage.binary_dilation(np.isin(strokes, np.flatnonzero(table) + 1), iterations=3)
     return None if spare is None else _collect(strength, *spare)
 
