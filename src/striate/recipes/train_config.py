@@ -23,7 +23,7 @@ class TrainConfig(TrainSettings):
         model: A name of `striate models`.
         weights: Where to start: `auto` (trained weights that are already here, else none), `none`, a tag, a weights
             file or a run.
-        recipe: A table of `train_presets.toml`: `fine-tune`, `scratch`, `digits`, or `auto`.
+        recipe: A table of `train_presets.toml`: `fine-tune`, `few`, `scratch`, `digits`, `digits-1998`, or `auto`.
         name: Of the run; by default model and data.
         root: Folder of all runs.
         val: Share of the training pictures to validate on, where the data has no `val` of its own.
@@ -66,24 +66,26 @@ def presets() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(files("striate.recipes").joinpath("train_presets.toml").read_text(encoding="utf-8"))
 
 
-def find_preset(recipe: str, *, model: str, fine_tuning: bool) -> tuple[str, dict[str, Any]]:
+def find_preset(recipe: str, *, model: str, fine_tuning: bool, pictures: int) -> tuple[str, dict[str, Any]]:
     """The name and the values of a table: the one asked for, or the one that suits.
 
     Args:
         recipe: A name, or `auto`.
         model: The network: some have a table of their own.
         fine_tuning: Whether the weights were trained before.
+        pictures: To learn from: of few, only the classifier learns.
 
     Raises:
         UnknownNameError: If there is no such table.
 
-    >>> find_preset("auto", model="resnet18", fine_tuning=False)[0]
-    'scratch'
+    >>> find_preset("auto", model="resnet18", fine_tuning=True, pictures=25)[0]
+    'few'
     """
     tables = presets()
     if recipe == "auto":
         own = (name for name, table in tables.items() if model in table.get("models", ()))
-        recipe = next(own, "fine-tune" if fine_tuning else "scratch")
+        trained = "few" if pictures <= tables["few"]["at_most"] else "fine-tune"
+        recipe = next(own, trained if fine_tuning else "scratch")
     if recipe not in tables:
         raise UnknownNameError(f"No recipe named '{recipe}'. {nearest(recipe, ['auto', *tables])}")
-    return recipe, {name: value for name, value in tables[recipe].items() if name not in {"about", "models"}}
+    return recipe, {name: value for name, value in tables[recipe].items() if name in TrainConfig.model_fields}

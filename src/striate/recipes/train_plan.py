@@ -117,14 +117,16 @@ def say_seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def resolve(given: Mapping[str, Any]) -> tuple[TrainConfig, str, str]:
+def resolve(given: Mapping[str, Any], *, start: str, pictures: int) -> tuple[TrainConfig, str]:
     """Every setting: those given, else those of the recipe that suits.
 
     Args:
         given: Settings by name; `data` is among them.
+        start: Where the weights start, empty for fresh ones.
+        pictures: To learn from.
 
     Returns:
-        The settings, the recipe's name, and where the weights start.
+        The settings, and the recipe's name.
 
     Raises:
         ConfigError: If settings do not fit together.
@@ -132,9 +134,9 @@ def resolve(given: Mapping[str, Any]) -> tuple[TrainConfig, str, str]:
         pydantic.ValidationError: If a value is outside its rule.
     """
     first = TrainConfig(**given)
-    start = find_start(first.model, first.weights)
-    recipe, values = find_preset(first.recipe, model=first.model.partition(".")[0], fine_tuning=bool(start))
-    return TrainConfig(**{**values, **given}), recipe, start
+    model = first.model.partition(".")[0]
+    recipe, values = find_preset(first.recipe, model=model, fine_tuning=bool(start), pictures=pictures)
+    return TrainConfig(**{**values, **given}), recipe
 
 
 def plan_training(
@@ -151,11 +153,13 @@ def plan_training(
     Raises:
         StriateError: As `resolve`, if the data cannot be learned from, or the name is taken.
     """
-    config, recipe, start = resolve(given)
+    asked = TrainConfig(**given)
+    start = find_start(asked.model, asked.weights)
     if folder is None:
-        folder = RunFolder(config.root / "classify" / world.agree(_run_name(config)))
+        folder = RunFolder(asked.root / "classify" / world.agree(_run_name(asked)))
+    data = find_learning_data(asked.data, val=asked.val, seed=asked.seed)
+    config, recipe = resolve(given, start=start, pictures=len(data.train))
     torch.manual_seed(config.seed)
-    data = find_learning_data(config.data, val=config.val, seed=config.seed)
     look = look_at(data.train, max_megapixels=config.max_megapixels)
     begun = begin(config, look, start=start, num_classes=len(data.train.classes))
     side = min(begun.preprocessing.input_size)

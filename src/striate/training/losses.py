@@ -56,6 +56,7 @@ def picture_losses(
     targets: Float[Tensor, "n k"],
     *,
     kind: str = "cross-entropy",
+    temperature: float = 1.0,
     smoothing: float = 0.0,
     class_weights: Float[Tensor, " k"] | None = None,
 ) -> Float[Tensor, " n"]:
@@ -65,6 +66,7 @@ def picture_losses(
         logits: What the network answers; 16-bit ones are read as float32.
         targets: Probabilities of the classes.
         kind: `cross-entropy` or `map`.
+        temperature: What the logits are divided by, for `cross-entropy`.
         smoothing: Share of the target that is spread over all classes.
         class_weights: How much each class counts.
 
@@ -73,11 +75,13 @@ def picture_losses(
     """
     logits = logits.float() if logits.element_size() < 4 else logits
     if kind == "map":
-        if smoothing or class_weights is not None or not bool((targets.amax(1) == 1).all()):
-            raise ConfigError("loss 'map' knows one right class a picture: no smoothing, mixing or class weights.")
+        if smoothing or temperature != 1 or class_weights is not None or not bool((targets.amax(1) == 1).all()):
+            raise ConfigError(
+                "loss 'map' knows one right class a picture: no temperature, smoothing, mixing or class weights."
+            )
         return map_losses(logits, targets.argmax(1), j=MAP_J)
     if smoothing:
         targets = targets * (1 - smoothing) + smoothing / targets.shape[1]
     if class_weights is not None:
         targets = targets * class_weights
-    return -(targets * logits.log_softmax(1)).sum(1)
+    return -(targets * (logits / temperature).log_softmax(1)).sum(1)

@@ -29,6 +29,8 @@ class TrainSettings(BaseModel):
         step_factor: For `step`: what it is multiplied with.
         power: For `poly`.
         loss: `cross-entropy`, or `map` (equation 9 of LeCun et al. 1998, for distances such as LeNet-5's).
+        temperature: What the logits are divided by in the loss, for cross-entropy; above 1 where they are far apart,
+            such as LeNet-5's distances (Hinton et al. 2015).
         label_smoothing: Share of every target that is spread over all classes (Szegedy et al. 2015).
         auxiliary_weight: Weight of the loss of each auxiliary head (GoogLeNet's: .3).
         class_weights: `none`, or `balanced`: every class counts as much as any other, however few pictures it has.
@@ -37,6 +39,8 @@ class TrainSettings(BaseModel):
         accumulate: Parts that a batch is computed in, for less memory. Batch normalization then sees the parts.
         precision: `float32`, `bfloat16` (mixed: weights stay float32) or `float64`.
         channels_last: Lay pictures and weights out with the channels last, which convolutions run fastest on.
+        strategy: How several processes share the work: `ddp` (all have all weights), or `fsdp` (each keeps a share of
+            every weight, its gradient and the optimizer's memory: for classifiers that one GPU cannot hold).
         freeze: `none`, `trunk` (all but the classifier), or a layer: it and all before it stay as they are.
         head_epochs: Epochs in which only the classifier learns, before the rest joins.
         layer_decay: Factor of the learning rate from one stage to the one before it; 1 for the same rate everywhere.
@@ -66,6 +70,7 @@ class TrainSettings(BaseModel):
     step_factor: float = Field(default=0.1, gt=0, le=1)
     power: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     loss: Literal["cross-entropy", "map"] = "cross-entropy"
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     auxiliary_weight: float = Field(default=0.3, ge=0, allow_inf_nan=False)
     class_weights: Literal["none", "balanced"] = "none"
@@ -74,6 +79,7 @@ class TrainSettings(BaseModel):
     accumulate: int = Field(default=1, ge=1)
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
     channels_last: bool = True
+    strategy: Literal["ddp", "fsdp"] = "ddp"
     freeze: str = "none"
     head_epochs: int = Field(default=0, ge=0)
     layer_decay: float = Field(default=1.0, gt=0, le=1)
@@ -94,6 +100,11 @@ class TrainSettings(BaseModel):
         if self.head_epochs and self.freeze != "none":
             raise ConfigError(
                 f"head_epochs {self.head_epochs} opens the trunk later, freeze '{self.freeze}' never; give one."
+            )
+        if self.strategy == "fsdp" and (self.ema or self.head_epochs):
+            name = "ema" if self.ema else "head_epochs"
+            raise ConfigError(
+                f"strategy 'fsdp' works without {name}, got {name} {getattr(self, name):g}; leave one of them out."
             )
         if self.accumulate > self.batch_size:
             raise ConfigError(f"accumulate {self.accumulate} is more than the batch of {self.batch_size} pictures.")

@@ -91,7 +91,7 @@ POLICIES: dict[str, Policy] = {
         "resized", flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4, erasing=0.25, mixup=0.2, cutmix=1.0
     ),
     "small": Policy("moved", flip=0.5, erasing=0.25),
-    "digits": Policy("view", degrees=10, translate=0.06, stretch=0.1, shear=10, elastic=34),
+    "digits": Policy("view", degrees=8, translate=0.03, stretch=0.1, shear=6, elastic=14),
     "alexnet": Policy("jitter", jitter=(256 / 224, 256 / 224), flip=0.5, lighting=0.1),
     "vgg": Policy("jitter", flip=0.5, lighting=0.1),
 }
