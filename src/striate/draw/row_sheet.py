@@ -89,7 +89,7 @@ def draw_row_sheet(
     for number, row in enumerate(rows):
         y = top + number * height_of_row
         for left, shown in zip(lefts, row, strict=True):
-            pen.rectangle((left, y, left + tile - 1, y + tile - 1), fill=colors["pad"])
+            pen.rectangle((left - 1, y - 1, left + tile, y + tile), fill=colors["pad"], outline=colors["line"])
             picture = _fit_picture(check_image(shown.image, name="image"), tile)
             sheet.paste(picture, (left + (tile - picture.width) // 2, y + (tile - picture.height) // 2))
             below = y + tile + 8 + _LINE / 2

@@ -27,6 +27,7 @@ class BatchTransform(Protocol):
         ...
 
 
+@runtime_checkable
 class MixingTransform(Protocol):
     """Blends pictures with each other, and their targets (probabilities, `n k`) likewise."""
 

@@ -21,7 +21,7 @@ __all__ = ["Draws"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: the step of splitmix64's counter
 _MASK = (1 << 64) - 1
-_KEPT_NUMBERS = 1 << 16  # results up to this size are remembered: geometry asks again for each row
+_KEPT_COUNT = 64  # so many numbers a picture are remembered: geometry asks for all of them again for each row
 
 
 class Draws:
@@ -122,7 +122,7 @@ class Draws:
             return found
         numbers = compute()
         numbers.flags.writeable = False  # one array for all who ask
-        if numbers.size <= _KEPT_NUMBERS:
+        if count <= _KEPT_COUNT:
             self._kept[key] = numbers
         return numbers
 

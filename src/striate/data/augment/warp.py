@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from striate.errors import ConfigError
 __all__ = ["ElasticDistortion", "PlaceMap", "RandomAffine", "Warp"]
 
 
+@runtime_checkable
 class PlaceMap(Protocol):
     """Moves places: `n 2 h w`, x and y in pixels from the picture's center."""
 
