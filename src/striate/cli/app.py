@@ -61,6 +61,27 @@ VERBS = (
         "Learn classes from a folder of pictures.",
         usage="DATA [OPTIONS]",
     ),
+    Verb(
+        "evaluate",
+        "striate.cli.evaluate:evaluate",
+        "Train",
+        "Say how good a network is, and what it gets wrong.",
+        usage="RUN|WEIGHTS|NAME [DATA] [OPTIONS]",
+    ),
+    Verb(
+        "runs",
+        "striate.cli.runs:runs",
+        "Train",
+        "List the runs: how far, how good.",
+        usage="[FOLDER] [OPTIONS]",
+    ),
+    Verb(
+        "compare",
+        "striate.cli.compare:compare",
+        "Train",
+        "Put runs side by side, and test the difference.",
+        usage="RUN RUN… [OPTIONS]",
+    ),
     Verb("data", "striate.cli.data:app", "Train", "Check, split, convert and fetch labeled pictures."),
     Verb(
         "classify",

@@ -1,5 +1,6 @@
 """The confusion matrix on the page: all of it for few classes, the most confused ones next to each other for many."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,10 +157,15 @@ def _choose(found: Evaluation) -> tuple[list[int], str]:
     k = len(found.predictions.classes)
     if k <= NATURAL:
         return list(range(k)), "Every class, in its own order."
-    involved = np.bincount(labels[labels != answers], minlength=k) + np.bincount(
-        answers[labels != answers], minlength=k
-    )
-    chosen = np.sort(np.argsort(-involved, kind="stable")[:MOST_SHOWN])
+    chosen_set: dict[int, None] = {}
+    for a, b, _ in found.pairs:  # the most frequent confusion first, both of its classes
+        if len(chosen_set.keys() | {a, b}) <= MOST_SHOWN:
+            chosen_set |= dict.fromkeys((a, b))
+    rest = (c for c in found.hardest_classes if c not in chosen_set)
+    chosen_set |= dict.fromkeys(itertools.islice(rest, min(MOST_SHOWN, k) - len(chosen_set)))
+    if k <= MOST_SHOWN:
+        chosen_set = dict.fromkeys(range(k))
+    chosen = np.sort(np.array(list(chosen_set), dtype=np.int64))
     inside = np.full(k, -1, dtype=np.int64)
     inside[chosen] = np.arange(len(chosen))
     both = (inside[labels] >= 0) & (inside[answers] >= 0)
@@ -172,8 +178,8 @@ def _choose(found: Evaluation) -> tuple[list[int], str]:
     wrong = int((labels != answers).sum())
     covered = int(((labels != answers) & both).sum())
     return order, (
-        f"The {len(order)} of {k:,} classes with the most mistakes; {format_share(covered, wrong)} of all mistakes are "
-        "among them. Those that are confused stand side by side."
+        f"The {len(order)} of {k:,} classes that are confused most often; {format_share(covered, wrong)} of all "
+        "mistakes are among them. Those that are confused stand side by side."
     )
 
 

@@ -141,8 +141,8 @@ def _trust(found: Evaluation) -> str:
     support = found.classes.support
     usual = int(support.max())
     words = [
-        f"With {n:,} picture{'s' if n != 1 else ''}, chance alone moves this number by about ±{say_points(rate.margin)}",
-        f"points (95{NBSP}% Wilson interval).",
+        f"With {n:,} picture{'s' if n != 1 else ''}, chance alone moves this number by about",
+        f"±{say_points(rate.margin)} points (95{NBSP}% Wilson interval).",
         f"Always answering “{found.predictions.classes[int(support.argmax())]}” would be right for",
         f"{100 * usual / n:.1f}{NBSP}%.",
     ]

@@ -17,6 +17,7 @@ class MistakeCard:
     """One picture, what it is said to be, and what was answered."""
 
     name: str
+    short: str
     picture: str
     pixels: bool
     given: str
@@ -53,6 +54,7 @@ def _card(found: Evaluation, case: Case) -> MistakeCard:
         picture = png_uri(shown) if pixels else jpeg_uri(shown, most_bytes=MOST_BYTES)
     return MistakeCard(
         name=case.name,
+        short=case.name if len(case.name) <= 24 else "…" + case.name[-23:],
         picture=picture,
         pixels=pixels,
         given=classes[case.given],

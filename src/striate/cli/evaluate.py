@@ -1,0 +1,157 @@
+"""`striate evaluate RUN|WEIGHTS|NAME [DATA]`: how good a network is, with the page that says what it gets wrong."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from striate.cli.checks import check_positive
+from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.errors import Exit
+from striate.cli.fetching import fetch_record, find_missing
+from striate.cli.words import command, percent
+from striate.data.files import printable
+from striate.errors import ConfigError
+from striate.weights.origin import say_bytes
+
+if TYPE_CHECKING:
+    from striate.recipes.events import Done
+    from striate.training.evaluation import Evaluation
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    network: Annotated[str | None, Parameter(show_default=False)] = None,
+    data: Annotated[Path | None, Parameter(show_default=False)] = None,
+    /,
+    *,
+    split: str | None = None,
+    view: Literal["center", "ten-crop", "dense"] = "center",
+    out: Annotated[Path | None, Parameter(show_default=lambda _: "in the run, or striate-out/")] = None,
+    gallery: int = 24,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    max_megapixels: float = 64.0,
+    device: str = "auto",
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    json: bool = False,
+) -> int:
+    """Say how often a network is right, how sure that number is, and what it gets wrong: one HTML page, JSON and npz.
+
+    A run is evaluated on the pictures that it held out; anything else needs DATA. Classes are matched by name.
+
+    Args:
+        network: A run folder, a weights file, or a name of `striate models`.
+        data: Labeled pictures: class folders, CSV, idx, npz or tar shards.
+        split: The part of the data: val, test, train, or all of data without parts.
+        view: How each picture is seen. ten-crop averages ten views, dense slides the network over the whole picture.
+        out: Folder for the page and the data.
+        gallery: Mistakes to show, at most.
+        batch_size: Pictures that go through the network at once; what suits the machine when it is not given.
+        workers: Threads that read pictures.
+        max_megapixels: Larger pictures are left out, and named.
+        device: cpu, cuda, or auto for a GPU where there is one.
+        from_: Draw the page again from the data that an earlier evaluation saved in this folder.
+        json: Print one JSON document instead of the table.
+    """
+    if (network is None) == (from_ is None):
+        raise ConfigError(
+            "'striate evaluate' needs either a network (RUN, WEIGHTS or NAME) or --from DIR, one of them."
+        )
+    if from_ is not None:
+        return _rebuild(from_, json=json)
+    check_positive("--max-megapixels", max_megapixels)
+    if network is not None and data is not None and not Path(network).exists():
+        missing = find_missing(network)
+        if missing is not None:
+            fetch_record(missing)
+
+    from striate.recipes import evaluate as recipe  # imports torch
+    from striate.recipes.events import Done, Plan, Progress
+    from striate.runtime import reuse_freed_memory
+
+    reuse_freed_memory()
+    config = recipe.EvaluateConfig(
+        network=network or "",
+        data=data,
+        split=split,
+        view=view,
+        out=out,
+        gallery=gallery,
+        batch_size=batch_size,
+        workers=workers,
+        max_megapixels=max_megapixels,
+        device=device,
+    )
+    done: Done | None = None
+    with ProgressLine() as progress:
+        for event in recipe.run(config):
+            match event:
+                case Plan():
+                    print_note(printable(event.text))
+                case Progress():
+                    progress.update(event.stage, event.done, event.total)
+                case Done():
+                    done = event
+    if done is None:
+        return Exit.OK
+    _show_json(done) if json else _show(done)
+    return Exit.SOME_FAILED if int(done.result.predictions.facts.get("skipped") or 0) else Exit.OK
+
+
+def _show_json(done: "Done") -> None:
+    files = {name: str(path) for name, path in done.files.items()}
+    print_json({**done.result.to_dict(), "folder": str(done.folder), "report": files["report"], "files": files})
+
+
+def _show(done: "Done") -> None:
+    result: Evaluation = done.result
+    rate, n = result.top1, len(result.predictions)
+    print_result(
+        f"{percent(rate.value)} right ({100 * rate.low:.1f} … {100 * rate.high:.1f} %, {n:,} pictures)", style=ANSWER
+    )
+    classes = result.classes
+    rows = [["top-5", percent(result.top5.value)]] if len(result.predictions.classes) > 5 else []
+    rows += [
+        ["balanced", percent(classes.balanced_accuracy)],
+        ["macro F1", percent(classes.mean("f1"))],
+        ["loss", f"{result.loss:.3f}"],
+        ["ECE", percent(result.calibration.ece)],
+    ]
+    print_table(["", ""], rows, align="lr")
+    names = result.predictions.classes
+    if result.pairs:
+        print_result("Most often taken for another")
+        worst = [[f"{count:,}", f"{names[a]} → {names[b]}"] for a, b, count in result.pairs[:5]]
+        print_table(["", ""], worst, align="rl")
+    facts = result.predictions.facts
+    for problem in (facts.get("problems") or [])[:5]:
+        print_note(printable(f"{problem['where']}: {problem['text']}"))
+    if facts.get("skipped"):
+        print_note(f"{facts['skipped']:,} pictures could not be read and were left out.")
+    for mine, theirs in list((facts.get("renamed") or {}).items())[:5]:
+        print_note(printable(f"The data's class '{mine}' is the network's '{theirs}'."))
+    report = done.files["report"]
+    print_result(f"Report  {printable(report)} ({say_bytes(report.stat().st_size)})")
+    print_result(f"Data    {printable(done.folder)} ({len(done.files) - 1} files)")
+    run = result.provenance.get("run") or {}
+    if result.mistakes and run and facts.get("layout") == "folder":
+        picture = Path(str(facts.get("data"))) / result.mistakes[0].name
+        if picture.is_file():
+            print_next(
+                command("striate", "explain", picture, "--network", str(Path(str(run["path"])) / "best.safetensors"))
+            )
+            return
+    print_next(command("striate", "compare", done.folder, "ANOTHER"))
+
+
+def _rebuild(folder: Path, *, json: bool) -> int:
+    from striate.recipes.evaluate import rebuild_page
+
+    report = rebuild_page(folder)
+    if json:
+        print_json({"folder": str(folder), "report": str(report)})
+    else:
+        print_result(f"Report  {printable(report)} ({say_bytes(report.stat().st_size)})")
+    return Exit.OK

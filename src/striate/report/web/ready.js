@@ -1,0 +1,3 @@
+// The page has started.
+
+root.dataset.ready = "";
