@@ -124,3 +124,12 @@ def test_a_sheet_that_leaves_a_rim_of_the_table() -> None:
     assert found is not None
     assert found.dark
     np.testing.assert_allclose(np.array(found.box) - 30, box_of(written("9")), atol=3)
+
+
+@pytest.mark.parametrize("text", ["2", "4", "7"])
+def test_a_figure_cut_out_with_no_margin(text: str) -> None:
+    left, top, right, bottom = box_of(written(text))
+    found = find_ink(photo(written(text))[top:bottom, left:right])
+    assert found is not None
+    assert found.dark
+    np.testing.assert_allclose(found.box, (0, 0, right - left, bottom - top), atol=2)

@@ -242,7 +242,7 @@ def _along_ink(contrast: NDArray[np.float32], *, sigma: float) -> NDArray[np.flo
 
 def _figure(strength: Map, least: float) -> tuple[NDArray[np.float32], tuple[int, int, int, int], int] | None:
     """The share of ink of the figure with the most ink, its box, and the number of others; None without ink."""
-    allowed, spare = np.ones(strength.shape, bool), None
+    allowed, spare, enough = np.ones(strength.shape, bool), None, 0.0
     for _ in range(3):
         ink = allowed & (strength > least)
         if not ink.any():
@@ -259,8 +259,9 @@ def _figure(strength: Map, least: float) -> tuple[NDArray[np.float32], tuple[int
         good = ~table & (sides >= max(3, _SMALLEST * min(strength.shape)))
         most = int(np.argmax(mass))
         if spare is None and table[most] and (strokes[places[most]] == most + 1).mean() < 0.7:
-            spare = (strokes, places, most, sides)  # a figure cut out without a margin touches edges, but fills no box
-        if good.any() and (spare is None or mass[good].max() > 0.05 * mass[most]):
+            # A figure that was cut out without a margin touches the edges, too, but does not fill its box.
+            spare, enough = (strokes, places, most, sides), 0.05 * float(mass[most])
+        if good.any() and mass[good].max() > enough:
             main = int(np.argmax(np.where(good, mass, -1)))
             return _collect(strength, strokes, places, main, sides)
         if not table.any():

@@ -26,8 +26,8 @@ def without_lines(ink: Bool[np.ndarray, "h w"]) -> NDArray[np.bool_]:
     >>> page = np.zeros((200, 200), bool)
     >>> page[20::40] = True
     >>> page[65:155, 100:106] = True
-    >>> without_lines(page).sum() == 90 * 6
-    True
+    >>> int(without_lines(page).sum())
+    540
     """
     level = _without_level_lines(ink)
     return _without_level_lines(level.T).T
