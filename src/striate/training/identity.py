@@ -11,7 +11,8 @@ from striate.training.task import Task
 
 __all__ = ["run_identity", "what_changed"]
 
-_FREE = {"workers", "checkpoint_minutes"}  # these change when things happen, and nothing that is learned
+# These change when and where things happen, and nothing that is learned but by rounding.
+_FREE = {"workers", "checkpoint_minutes", "strategy"}
 
 
 def run_identity(task: Task, settings: TrainSettings) -> dict[str, Any]:

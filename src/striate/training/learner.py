@@ -8,6 +8,7 @@ the parts differ in size.
 import copy
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,21 @@ from striate.training.losses import every_logits, picture_losses, soft_targets
 from striate.training.optimizers import build_optimizer, highest_rate, set_rate
 from striate.training.parameter_groups import freeze, keep_frozen_still, parameter_groups, stages_of
 from striate.training.settings import TrainSettings
+from striate.training.sharding import gathered, own_share, shard, share_gradients, share_like
 from striate.training.sync_batch_norm import synchronize_batch_norm
 from striate.training.task import Task
 from striate.training.world import World
 
 __all__ = ["Learner"]
 
+# Running statistics are the same on every process already. The option has had another name since torch 2.13.
+_SAME_BUFFERS: dict[str, Any] = {
+    name: False
+    for name in ("forward_sync_buffers", "broadcast_buffers")
+    if name in signature(DistributedDataParallel).parameters
+}
+if len(_SAME_BUFFERS) == 2:
+    del _SAME_BUFFERS["broadcast_buffers"]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.float32, "float64": torch.float64}
 
 
@@ -48,9 +58,15 @@ class Learner:
     def __init__(self, task: Task, settings: TrainSettings, *, device: torch.device, world: World) -> None:
         self.task, self.settings, self.device, self.world = task, settings, device, world
         self.dtype = _DTYPES[settings.precision]
-        module = synchronize_batch_norm(task.module) if world.size > 1 else task.module
-        self.module: nn.Module = module.to(device=device, dtype=self.dtype)
-        if settings.channels_last:
+        self.is_sharded = world.size > 1 and settings.strategy == "fsdp"
+        self.module: nn.Module = task.module
+        if world.size > 1:
+            synchronize_batch_norm(self.module)
+        if self.is_sharded:  # it travels to the device in shares
+            self.module.to(dtype=self.dtype)
+        else:
+            self.module.to(device=device, dtype=self.dtype)
+        if settings.channels_last and not self.is_sharded:  # shares are rows of weights, one after another in memory
             self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.stages = stages_of(self.module, classifier=task.classifier)
         self.rate = highest_rate(settings, self.module, fine_tuning=task.fine_tuning)
@@ -66,17 +82,19 @@ class Learner:
             return
         self.phase = phase
         freeze(self.module, self.stages, self.settings.freeze if phase else "trunk")
+        if self.is_sharded:
+            shard(self.module, [stage.name for stage in self.stages], device=self.device, world=self.world)
         groups = parameter_groups(
             self.module,
             self.stages,
             weight_decay=self.settings.weight_decay,
             layer_decay=self.settings.layer_decay,
         )
-        self._optimizer = build_optimizer(self.settings, groups)
+        self._optimizer = build_optimizer(self.settings, groups, fused=not self.is_sharded)
         self._parallel = self.module
-        if self.world.size > 1:
+        if self.world.size > 1 and not self.is_sharded:
             ids = [self.device.index] if self.device.type == "cuda" else None
-            self._parallel = DistributedDataParallel(self.module, device_ids=ids, broadcast_buffers=False)
+            self._parallel = DistributedDataParallel(self.module, device_ids=ids, **_SAME_BUFFERS)
 
     def begin_epoch(self) -> None:
         """Training mode, but for what is frozen."""
@@ -87,7 +105,7 @@ class Learner:
         """One step of the optimizer.
 
         Args:
-            batch: This process's part of the batch, at least one picture.
+            batch: This process's part of the batch; of several processes, some may have no picture that can be read.
             step: Steps done before.
             epoch: From 0.
             count: Pictures of the whole batch.
@@ -99,7 +117,7 @@ class Learner:
         settings = self.settings
         torch.manual_seed(self._step_seed(step))
         x, targets = self._inputs(batch, epoch=epoch)
-        parts = min(settings.accumulate, len(x))
+        parts = min(settings.accumulate, count)  # as many on every process, some of them empty perhaps
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for number, (x_part, t_part) in enumerate(zip(x.tensor_split(parts), targets.tensor_split(parts), strict=True)):
@@ -123,8 +141,9 @@ class Learner:
         return total, right
 
     def kept_state(self) -> dict[str, Tensor]:
-        """The weights that are worth keeping: the average, where there is one."""
-        return dict(self.module.state_dict() if self.average is None else self.average.state)
+        """The weights that are worth keeping: the average, where there is one. Shares are put together on process 0."""
+        state = dict(self.module.state_dict() if self.average is None else self.average.state)
+        return gathered(state, world=self.world) if self.is_sharded else state
 
     def kept_module(self) -> nn.Module:
         """A module with these weights, in evaluation mode."""
@@ -136,11 +155,16 @@ class Learner:
 
     def is_finite(self) -> bool:
         """Whether every weight, average and memory of the optimizer is a number."""
-        numbers = [value.isfinite().all() for value in self.state().values() if value.is_floating_point()]
-        return bool(torch.stack([number.to(self.device) for number in numbers]).all())
+        values = map(own_share, self._state().values())
+        numbers = [value.isfinite().all() for value in values if value.is_floating_point()]
+        finite = bool(torch.stack([number.to(self.device) for number in numbers]).all())
+        return self.world.sum(not finite) == [0] if self.is_sharded else finite
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that the next step depends on, by name."""
+        """Everything that the next step depends on, by name. Shares are put together on process 0: all must ask."""
+        return gathered(self._state(), world=self.world) if self.is_sharded else self._state()
+
+    def _state(self) -> dict[str, Tensor]:
         tensors = {f"module.{name}": value for name, value in self.module.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{name}": value for name, value in self.average.state.items()}
@@ -154,7 +178,11 @@ class Learner:
         def under(prefix: str) -> dict[str, Tensor]:
             return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
-        self.module.load_state_dict(under("module."))
+        own = self.module.state_dict()
+        weights = under("module.")
+        if self.is_sharded:
+            weights = {name: share_like(value, own[name]) for name, value in weights.items()}
+        self.module.load_state_dict(weights)
         if self.average is not None:
             self.average.load(under("average."))
         self.enter_phase(epoch=epoch)
@@ -168,7 +196,7 @@ class Learner:
         for index, values in memory.items():
             for key, value in values.items():
                 if value.shape == learning[index].shape:  # laid out in memory as the weight is
-                    values[key] = torch.empty_like(learning[index], dtype=value.dtype).copy_(value)
+                    values[key] = share_like(value, learning[index])
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": memory, "param_groups": groups})
 
@@ -179,10 +207,12 @@ class Learner:
     def _inputs(self, batch: Batch, *, epoch: int) -> tuple[Tensor, Tensor]:
         """The augmented, normalized pictures of a batch, `n c h w`, and their targets, `n k`."""
         augmentation = self.task.augmentation
+        targets = soft_targets(batch.labels.to(self.device), len(self.task.labels), dtype=self.dtype)
+        if not len(batch):  # others have pictures, and wait for this process; nothing of no picture changes nothing
+            return self.inputs_for_evaluation(batch), targets
         draws = Draws(self.settings.seed, epoch, batch.indices)
         x = batch.float_images(self.device).to(self.dtype)  # n 3 h w
         x = self.task.preprocessing.normalize(augmentation.augment(x, draws))
-        targets = soft_targets(batch.labels.to(self.device), len(self.task.labels), dtype=self.dtype)
         x, targets = augmentation.mix(x, targets, draws)
         return self._laid_out(x), targets
 
@@ -194,7 +224,12 @@ class Learner:
     def _losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         settings = self.settings
         return picture_losses(
-            logits, targets, kind=settings.loss, smoothing=settings.label_smoothing, class_weights=self._class_weights
+            logits,
+            targets,
+            kind=settings.loss,
+            temperature=settings.temperature,
+            smoothing=settings.label_smoothing,
+            class_weights=self._class_weights,
         )
 
     def _mixed(self) -> AbstractContextManager[Any]:
@@ -204,6 +239,8 @@ class Learner:
 
     def _unshared(self, *, until: bool) -> AbstractContextManager[Any]:
         """Gradients of the parts of a batch are added up here before they travel."""
+        if self.is_sharded:
+            share_gradients(self.module, now=until)
         if until or not isinstance(self._parallel, DistributedDataParallel):
             return nullcontext()
         return self._parallel.no_sync()

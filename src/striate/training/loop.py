@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,7 +25,7 @@ from striate.data.image_set import ImageSet
 from striate.data.loader import Batch, load_batches
 from striate.data.problem import Problem
 from striate.errors import ConfigError, DataError, WeightsError
-from striate.training.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
+from striate.training.checkpoint import Checkpoint, write_checkpoint
 from striate.training.events import (
     CheckpointFailed,
     CheckpointWritten,
@@ -38,7 +39,9 @@ from striate.training.events import (
     TrainingDone,
     Validating,
 )
+from striate.training.exchange import every_problem, shared_checkpoint
 from striate.training.identity import run_identity, what_changed
+from striate.training.launch import failing_together
 from striate.training.learner import Learner
 from striate.training.order import count_batches, epoch_batches, share_of
 from striate.training.predictions import Predictions
@@ -124,7 +127,8 @@ class Trainer:
         yield Started(self.progress.step, self.steps, self.steps_per_epoch, self.learner.rate)
         self._say("running")
         try:
-            yield from self._epochs(should_stop)
+            with failing_together(size=self.world.size):
+                yield from self._epochs(should_stop)
         except (GeneratorExit, KeyboardInterrupt):
             self._say("stopped", "Interrupted at once; the last checkpoint holds.")
             raise
@@ -164,7 +168,7 @@ class Trainer:
         done = progress.step - progress.epoch * self.steps_per_epoch
         loaded = load_batches(
             self.task.train,
-            list(share_of(batches, rank=self.world.rank, size=self.world.size))[done:],
+            list(share_of(batches, rank=self.world.rank, size=self.world.size, parts=settings.accumulate))[done:],
             self.task.augmentation.geometry,
             seed=settings.seed,
             epoch=progress.epoch,
@@ -177,9 +181,10 @@ class Trainer:
         self.learner.begin_epoch()
         try:
             for batch in loaded:
-                yield from self._tell_skipped(batch.problems)
                 overdue = clock.seconds - written > 60 * settings.checkpoint_minutes
-                count, stop, write = self.world.sum(len(batch), should_stop(), overdue, device=self.device)
+                count, stop, write, odd = self.world.sum(len(batch), should_stop(), overdue, len(batch.problems))
+                if odd:
+                    yield from self._tell_skipped(every_problem(batch.problems, world=self.world))
                 rate = self._rate(progress.step)
                 if count:
                     pending.append(self._learn(batch, int(count), rate))
@@ -207,9 +212,6 @@ class Trainer:
         return False
 
     def _learn(self, batch: Batch, count: int, rate: float) -> tuple[int, Tensor, Tensor, NDArray[np.int64]]:
-        if not len(batch):  # the other processes have pictures, and wait for this one's gradients
-            where = ", ".join(problem.where for problem in batch.problems[:8])
-            raise DataError(f"None of this process's pictures of a batch can be read: {where}. Mend or remove them.")
         progress = self.progress
         self._pictures = batch.indices
         loss, right = self.learner.learn(batch, step=progress.step, epoch=progress.epoch, count=count, rate=rate)
@@ -244,7 +246,7 @@ class Trainer:
     ) -> Generator[TrainEvent, None, bool]:
         """Validate, keep what is best, write metrics and a checkpoint; tells whether somebody asked to stop."""
         progress, sums = self.progress, self.progress.sums
-        loss, right, pictures = self.world.sum(sums.loss, sums.right, sums.pictures, device=self.device)
+        loss, right, pictures = self.world.sum(sums.loss, sums.right, sums.pictures)
         if not pictures:
             raise DataError("None of the training pictures can be read; `striate data check` says why.")
         if not self.learner.is_finite():
@@ -261,7 +263,7 @@ class Trainer:
             answered = yield from self._validate(self.task.validation, should_stop)
             if answered is None:
                 return True  # the epoch is learned, but not counted yet: a resumed run validates first
-            row |= scores_of(answered)
+            row |= scores_of(answered, temperature=self.settings.temperature)
         progress.seconds = clock.seconds
         row |= {"seconds": round(progress.seconds, 3), "images_per_s": round(speed, 1)}
         better = progress.judge(self._score(row), top1=row.get("val_top1"))
@@ -269,19 +271,20 @@ class Trainer:
         progress.sums = Sums()
         progress.rows.append(row)
         yield EpochDone(row, better)
-        if not self.world.is_main or (yield from self._keep(answered, better=better)):
+        state = self.learner.kept_state()
+        is_kept = not self.world.is_main or (yield from self._keep(state, answered, better=better))
+        if self.world.sum(not is_kept) == [0]:
             yield from self._write_checkpoint()
-        else:
-            self.world.wait()
         return False
 
-    def _keep(self, answered: Predictions | None, *, better: bool) -> Generator[TrainEvent, None, bool]:
+    def _keep(
+        self, state: dict[str, Tensor], answered: Predictions | None, *, better: bool
+    ) -> Generator[TrainEvent, None, bool]:
         """Write weights and numbers; tells whether they are on the disk.
 
         A full disk does not end a training that may outlast it, but its end. The best weights that it did not take wait
         in memory, and no checkpoint is written before they are: none may be ahead of the files.
         """
-        state = self.learner.kept_state()
         if better:
             self._owed = state, answered
         try:
@@ -322,7 +325,7 @@ class Trainer:
                     return answered
                 if isinstance(event, Validating):
                     yield event
-                    if self.world.size == 1 and should_stop():  # several processes stop together, after a step
+                    if self.world.sum(should_stop()) != [0]:  # as many events on every process
                         return None
                 else:
                     yield from self._tell_skipped(event)
@@ -344,10 +347,13 @@ class Trainer:
         if not self.learner.is_finite():
             raise self._diverged("A weight", self.progress.step, self._pictures)
         is_kept = False
+        state, sums = self.learner.state(), self.progress.sums
+        loss, right, pictures = self.world.sum(sums.loss, sums.right, sums.pictures)
         if self.world.is_main:
             step = self.progress.step
-            facts = {"progress": self.progress.to_dict(), "phase": self.learner.phase, "run": self._identity}
-            checkpoint = Checkpoint(self.learner.state(), facts)
+            progress = self.progress.to_dict() | {"sums": asdict(Sums(loss, int(right), int(pictures)))}
+            facts = {"progress": progress, "phase": self.learner.phase, "run": self._identity}
+            checkpoint = Checkpoint(state, facts)
             try:
                 self._write_best()
                 self._newest = write_checkpoint(self.folder.state, checkpoint, step=step, before=self._newest)
@@ -361,7 +367,7 @@ class Trainer:
 
     def _go_on(self) -> Iterator[TrainEvent]:
         """Take up the newest checkpoint that is whole; without any, begin."""
-        checkpoint, problems = newest_checkpoint(self.folder.state)
+        checkpoint, problems = shared_checkpoint(self.folder.state, world=self.world)
         if checkpoint is None:
             if problems:
                 raise DataError(
@@ -377,6 +383,8 @@ class Trainer:
             )
         self._newest = checkpoint.path
         self.progress = Progress.from_dict(checkpoint.facts["progress"])
+        if not self.world.is_main:  # what was added up before is counted once
+            self.progress.sums = Sums()
         self.learner.restore(checkpoint.tensors, epoch=self.progress.epoch, phase=checkpoint.facts["phase"])
         yield Resumed(self.progress.step, self.progress.epoch, problems)
 

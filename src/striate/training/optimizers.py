@@ -27,17 +27,20 @@ def highest_rate(settings: TrainSettings, module: nn.Module, *, fine_tuning: boo
     return rate * (1.0 if normalized else 0.1) * (0.1 if fine_tuning else 1.0)
 
 
-def build_optimizer(settings: TrainSettings, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+def build_optimizer(
+    settings: TrainSettings, groups: list[dict[str, Any]], *, fused: bool = True
+) -> torch.optim.Optimizer:
     """SGD with momentum (Nesterov's or Polyak's), or AdamW (Loshchilov and Hutter 2017); one pass over memory a step.
 
     Args:
         settings: Which one, and how.
         groups: Of `parameter_groups`.
+        fused: One kernel for all of it; shares of weights have none for `sgd`.
     """
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=0.0, betas=(settings.momentum, 0.999), fused=True)
+        return torch.optim.AdamW(groups, lr=0.0, betas=(settings.momentum, 0.999), fused=fused)
     nesterov = settings.nesterov and settings.momentum > 0
-    return torch.optim.SGD(groups, lr=0.0, momentum=settings.momentum, nesterov=nesterov, fused=True)
+    return torch.optim.SGD(groups, lr=0.0, momentum=settings.momentum, nesterov=nesterov, fused=fused)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

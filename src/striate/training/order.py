@@ -40,13 +40,24 @@ def epoch_batches(pictures: int, batch_size: int, *, seed: int, epoch: int) -> l
     return np.array_split(shuffled, count_batches(pictures, batch_size))
 
 
-def share_of(batches: list[NDArray[np.int64]], *, rank: int, size: int) -> Iterator[NDArray[np.int64]]:
+def share_of(batches: list[NDArray[np.int64]], *, rank: int, size: int, parts: int = 1) -> Iterator[NDArray[np.int64]]:
     """The part of every batch that process number `rank` of `size` computes; together they are the batch.
+
+    Args:
+        batches: Of one epoch.
+        rank: From 0.
+        size: Processes.
+        parts: That a batch is computed in, one after the other: each of them is shared.
 
     Raises:
         ConfigError: If a batch has fewer pictures than there are processes.
+
+    >>> [share.tolist() for share in share_of([np.arange(8)], rank=0, size=2, parts=2)]
+    [[0, 1, 4, 5]]
     """
     smallest = min(map(len, batches))
     if smallest < size:
         raise ConfigError(f"{size} processes cannot share batches of {smallest} pictures; give a larger batch_size.")
-    return (np.array_split(batch, size)[rank] for batch in batches)
+    return (
+        np.concatenate([np.array_split(part, size)[rank] for part in np.array_split(batch, parts)]) for batch in batches
+    )

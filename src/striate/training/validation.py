@@ -1,6 +1,7 @@
 """What weights answer to pictures that they did not learn from, while they are still learning."""
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from striate.data.loader import load_batches
 from striate.data.problem import Problem
 from striate.errors import DataError
 from striate.training.events import Validating
+from striate.training.exchange import every_problem
 from striate.training.learner import Learner
 from striate.training.losses import every_logits
 from striate.training.order import count_batches
@@ -42,28 +44,34 @@ def validate(
     world, module = learner.world, learner.kept_module()
     mine = np.arange(world.rank, len(pictures), world.size)
     batch_size = max(learner.settings.batch_size // world.size, 1)
-    batches = np.array_split(mine, max(count_batches(len(mine), batch_size), 1))
+    most = -(-len(pictures) // world.size)  # as many batches on every process, a last one may be empty
+    batches = np.array_split(mine, max(count_batches(most, batch_size), 1))
     view = FixedView(learner.task.preprocessing)
     loaded = load_batches(
         pictures, batches, view, seed=0, epoch=0, workers=workers, max_megapixels=learner.task.max_megapixels
     )
     logits = [torch.zeros(0, len(learner.task.labels))]
     indices = [torch.zeros(0, dtype=torch.int64)]
+    problems: tuple[Problem, ...] = ()
     done = 0
     try:
         for batch in loaded:
-            if batch.problems:
-                yield batch.problems
+            problems += batch.problems
             done += len(batch) + len(batch.problems)
-            if len(batch):
-                with torch.inference_mode():
-                    logits.append(every_logits(module(learner.inputs_for_evaluation(batch)))[0].float().cpu())
+            x = learner.inputs_for_evaluation(batch)
+            if learner.is_sharded and not len(batch):  # the others need this process's share of the weights
+                x = x.new_zeros(1, *x.shape[1:])
+            if len(x):
+                with torch.no_grad() if learner.is_sharded else torch.inference_mode():
+                    answers = every_logits(module(x))[0][: len(batch)]
+                logits.append(answers.float().cpu())
                 indices.append(torch.from_numpy(batch.indices))
             yield Validating(epoch, min(done * world.size, len(pictures)), len(pictures))
     finally:
         loaded.close()
-    every = world.gather(torch.cat(logits).to(learner.device)).cpu()
-    which = world.gather(torch.cat(indices).to(learner.device)).cpu()
+    if every_one := every_problem(problems, world=world):
+        yield every_one
+    every, which = world.gather(torch.cat(logits)), world.gather(torch.cat(indices))
     if not len(every):
         raise DataError("None of the validation pictures can be read; `striate data check` says why.")
     order = which.argsort()
@@ -77,11 +85,12 @@ def validate(
     )
 
 
-def scores_of(answered: Predictions) -> dict[str, float]:
-    """The numbers of a row of metrics: mean negative log-likelihood, top-1 and top-5."""
+def scores_of(answered: Predictions, *, temperature: float = 1.0) -> dict[str, float]:
+    """The numbers of a row of metrics: mean negative log-likelihood at the temperature of training, top-1 and top-5."""
     order = np.argsort(-answered.logits, axis=1, kind="stable")[:, :5]
     hits = order == answered.labels[:, None]
-    right = np.take_along_axis(answered.log_probabilities, answered.labels[:, None], axis=1)
+    surer = replace(answered, logits=answered.logits / np.float32(temperature))
+    right = np.take_along_axis(surer.log_probabilities, answered.labels[:, None], axis=1)
     return {
         "val_loss": float(-right.mean()),
         "val_top1": float(hits[:, 0].mean()),

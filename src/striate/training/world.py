@@ -2,9 +2,14 @@
 
 Each process computes its part of every batch; gradients, counts and answers are added up over all of them, so that
 every number means the same as with one process. Process 0 writes the files.
+
+Gradients travel between GPUs by NCCL; counts and words between CPUs by gloo, so that no GPU waits for them.
 """
 
+import hashlib
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,7 +27,7 @@ _TIMEOUT = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """This process among all.
+    """This process among all. What is exchanged lies on the CPU.
 
     Attributes:
         rank: Number of this process, from 0.
@@ -39,39 +44,78 @@ class World:
         """Whether this process writes the files."""
         return self.rank == 0
 
-    def sum(self, *numbers: float, device: torch.device) -> list[float]:
+    def sum(self, *numbers: float) -> list[float]:
         """Add up numbers over all processes."""
         if self.size == 1:
             return list(numbers)
-        total = torch.tensor(numbers, dtype=torch.float64, device=device)
+        total = torch.tensor(numbers, dtype=torch.float64)
         dist.all_reduce(total)
         return [float(number) for number in total.tolist()]
 
     def gather(self, rows: Tensor) -> Tensor:
         """The rows of all processes behind one another, on every process; they may differ in number."""
+        rows = rows.cpu().contiguous()
         if self.size == 1:
             return rows
-        counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(self.size)]
-        dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+        counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        dist.all_gather(counts, torch.tensor([len(rows)]))
         most = max(int(count) for count in counts)
         padded = rows.new_zeros((most, *rows.shape[1:]))
         padded[: len(rows)] = rows
         parts = [torch.empty_like(padded) for _ in range(self.size)]
-        dist.all_gather(parts, padded)
+        if most:
+            dist.all_gather(parts, padded)
         return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
+
+    def words(self, word: str) -> list[str]:
+        """What each process says, on every process."""
+        if self.size == 1:
+            return [word]
+        data = torch.frombuffer(bytearray(json.dumps([word]).encode()), dtype=torch.uint8)
+        lengths = self.gather(torch.tensor([len(data)])).tolist()
+        parts = torch.split(self.gather(data), lengths)
+        return [json.loads(bytes(part.tolist()))[0] for part in parts]
 
     def agree(self, word: str) -> str:
         """What process 0 says."""
+        return self.words(word if self.is_main else "")[0]
+
+    def check_same(self, what: str, facts: object) -> None:
+        """Make sure that all processes were given the same.
+
+        Args:
+            what: For the message: "their data", say.
+            facts: JSON values.
+
+        Raises:
+            ConfigError: If they differ; on every process.
+        """
+        ours = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()
+        said = self.words(ours)
+        other = next((rank for rank, theirs in enumerate(said) if theirs != said[0]), None)
+        if other is not None:
+            raise ConfigError(
+                f"Processes 0 and {other} differ in {what}; all of them must be started with the same command, and "
+                "see the same files."
+            )
+
+    def share(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of process 0, on every process; what the others give is not looked at."""
         if self.size == 1:
-            return word
-        words: list[str] = [word]
-        dist.broadcast_object_list(words)
-        return words[0]
+            return dict(tensors)
+        kinds = {name: (str(value.dtype).removeprefix("torch."), list(value.shape)) for name, value in tensors.items()}
+        shared: dict[str, Tensor] = {}
+        for name, (dtype, shape) in json.loads(self.agree(json.dumps(kinds))).items():
+            value = tensors[name].cpu() if self.is_main else torch.empty(shape, dtype=getattr(torch, dtype))
+            value = value.contiguous()
+            if value.numel():
+                dist.broadcast(value.view(-1).view(torch.uint8), src=0)
+            shared[name] = value
+        return shared
 
     def wait(self) -> None:
         """Until all processes are here."""
-        if self.size > 1:
-            dist.barrier()
+        self.sum(0)
 
 
 ALONE = World()
@@ -102,10 +146,9 @@ def join_world(device: str = "auto") -> tuple[World, torch.device]:
         chosen = torch.device("cuda", world.local_rank)
         torch.cuda.set_device(chosen)
     if not dist.is_initialized():
+        backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
         try:
-            dist.init_process_group(
-                "nccl" if chosen.type == "cuda" else "gloo", rank=world.rank, world_size=world.size, timeout=_TIMEOUT
-            )
+            dist.init_process_group(backend, rank=world.rank, world_size=world.size, timeout=_TIMEOUT)
         except (RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"Process {world.rank} of {world.size} cannot reach the others: {' '.join(str(error).split())}. Start "
@@ -126,8 +169,14 @@ def _from_environment() -> World:
         ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
     ):
         if rank in os.environ and size in os.environ:
+            try:
+                place = World(int(os.environ[rank]), int(os.environ[size]), int(os.environ.get(local, "0")))
+            except ValueError:
+                raise ConfigError(
+                    f"{rank}, {size} and {local} must be whole numbers, got '{os.environ[rank]}', "
+                    f"'{os.environ[size]}' and '{os.environ.get(local, '0')}'; torchrun and srun set them."
+                ) from None
             # One task of Slurm is one process, also where a batch script runs without srun.
-            place = World(int(os.environ[rank]), int(os.environ[size]), int(os.environ.get(local, "0")))
             if size == "WORLD_SIZE" or (place.size > 1 and "MASTER_ADDR" in os.environ):
                 return place
     return ALONE
