@@ -1,8 +1,10 @@
 """Which files are meant: image files among files and folders, names that fit on one line, files written whole."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from striate.errors import DataError
@@ -62,8 +64,25 @@ def _images_in(folder: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file in one step, its bytes before its name: a full disk or a killed process leaves the old one."""
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    """Replace a file in one step, its bytes before its name: a full disk or a killed process leaves the old one.
+
+    What is no plain file (a pipe, a device, `/dev/stdout`) is written into, and never replaced. A link stays a link.
+
+    Raises:
+        OSError: It cannot be written; the error names `path`, whatever was written to on the way.
+    """
+    try:
+        if path.exists() and (_descriptor(path) is not None or not path.is_file()):
+            with _open_stream(path) as stream:
+                stream.write(content)
+        else:
+            _replace(path.resolve() if path.is_symlink() else path, content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # of the class that the number stands for
+
+
+def _replace(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{uuid4().hex}.part")
     try:
         with part.open("wb") as stream:
             stream.write(content)
@@ -72,3 +91,18 @@ def write_whole(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of the open file that a path such as `/dev/stdout` stands for."""
+    for name in (str(path), str(path.readlink()) if path.is_symlink() else ""):
+        found = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", name)
+        if found:
+            return int(found[1])
+    return None
+
+
+def _open_stream(path: Path) -> BinaryIO:
+    number = _descriptor(path)
+    # Where stdout is a file, opening it a second time would write over what is printed: both would begin at its start.
+    return path.open("wb") if number is None else os.fdopen(os.dup(number), "wb")

@@ -19,7 +19,7 @@ from striate.insight.kernels import Kernels
 from striate.models import Answer
 from striate.probe import Summary
 
-__all__ = ["Explanation", "write_whole"]
+__all__ = ["Explanation"]
 
 FORMAT = 1
 NUMBERS, ARRAYS = "explanation.json", "arrays.npz"

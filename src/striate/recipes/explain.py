@@ -23,9 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from striate import __version__
 from striate.data import read_image
+from striate.data.files import write_whole
 from striate.errors import DataError, UnknownNameError
 from striate.insight import Explanation, Heatmap, kernels, saliency, stage_activations, sweep_occlusion
-from striate.insight.explanation import write_whole
 from striate.models import Network, load
 from striate.recipes.events import Done, Event, Plan, Progress
 from striate.report import build_report

@@ -15,12 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from striate.data import read_image
-from striate.data.files import printable
+from striate.data.files import printable, write_whole
 from striate.draw import SIGNED, UNSIGNED, colorize, colormap_table, draw_sheet, encode_png, limits_of
 from striate.draw.scalebar import format_tick
 from striate.draw.sheet import Tile
 from striate.errors import DataError
-from striate.insight.explanation import write_whole
 from striate.models.device import pick_device
 from striate.ops import Filter, filter_image, find_filter, list_filters, parse_kernel
 from striate.recipes.events import Done, Event, Plan, Progress
