@@ -180,6 +180,9 @@ def test_every_convolution_of_a_network(run_cli: Callable[..., Any]) -> None:
         (["--network", "vgg11", "--trace"], "--network compares layers: it takes INPUT and --json"),
         (["--network", "resnet51"], "No network named 'resnet51'."),
         (["8", "conv f=3 n=1", "--trace", "--photo", "none.png"], "none.png: no such file."),
+        (["8", "relu", "--compare"], "There is no convolution to compare"),
+        (["2x8x8", "conv f=3 n=2 g=2", "--linear"], "A convolution in 2 groups is 2 linear layers"),
+        (["8", "conv f=3 n=1", "--matrix", "x.png", "--kernel", "1 2"], "--kernel must be 3×3"),
     ],
 )
 def test_mistakes_are_one_sentence(
@@ -191,6 +194,7 @@ def test_mistakes_are_one_sentence(
     assert message in result.err
     assert result.err.startswith("Error: ")
     assert "Traceback" not in result.err
+    assert not result.out  # no half of an answer
 
 
 def test_sizes_need_no_torch() -> None:

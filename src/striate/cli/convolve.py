@@ -10,7 +10,7 @@ from striate.cli.words import command, shape
 from striate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from striate.arithmetic import ConvolutionTrace, Layer, LinearTrace, NetworkTrace
+    from striate.arithmetic import Layer
 
 __all__ = ["convolve"]
 
@@ -79,43 +79,46 @@ def convolve(
     if not layers:
         raise ConfigError("Give at least one layer after INPUT, such as 'conv f=3 p=1 n=8'.")
     measured = measure(layers, input_shape)
-    document: dict[str, Any] = measured.to_dict()
-    if not json:
-        print_result(f"{shape(input_shape)} → {shape(measured.output_shape)}", style=ANSWER)
-        print_result(measured.to_text())
-        for sizes in say_sizes(measured):
-            print_result("")
-            print_result(sizes.layer)
-            for line in sizes.lines:
-                print_result(f"  {line}")
-    if compare:
-        tables = compare_convolutions(measured)
-        document["comparisons"] = [{"layer": title, **table.to_dict()} for title, table in tables]
-        for title, table in [] if json else tables:
-            print_result("")
-            print_result(title, style=ANSWER)
-            print_result(table.to_text())
-    if shown:
-        document |= _trace(
+    # All is made, and written, before a line is shown: what cannot be done is said alone.
+    tables = compare_convolutions(measured) if compare else []
+    made = None
+    if shown or matrix is not None:
+        from striate.cli.trace_output import make_trace
+
+        made = make_trace(
             input_shape,
             layers,
             photo=photo,
             kernel=kernel,
             seed=seed,
-            limit=limit,
-            steps=trace,
             linear=linear,
             html=html,
             gif=gif,
-            text=not json,
+            matrix=matrix,
         )
-    if matrix is not None:
-        document["matrix"] = str(_matrix(input_shape, layers, matrix, kernel=kernel, seed=seed))
-        if not json:
-            print_result(f"Matrix  {matrix}")
+        made.write()
     if json:
+        document: dict[str, Any] = measured.to_dict()
+        if compare:
+            document["comparisons"] = [{"layer": title, **table.to_dict()} for title, table in tables]
+        if made is not None:
+            document |= made.to_dict(steps=shown)
         print_json(document)
-    elif not trace:
+        return Exit.OK
+    print_result(f"{shape(input_shape)} → {shape(measured.output_shape)}", style=ANSWER)
+    print_result(measured.to_text())
+    for sizes in say_sizes(measured):
+        print_result("")
+        print_result(sizes.layer)
+        for line in sizes.lines:
+            print_result(f"  {line}")
+    for title, table in tables:
+        print_result("")
+        print_result(title, style=ANSWER)
+        print_result(table.to_text())
+    for line in made.lines(limit=limit, steps=trace) if made is not None else ():
+        print_result(line)
+    if not trace:
         print_next(command("striate", "convolve", *words, _next_flag(input_shape, layers, compared=compare)))
     return Exit.OK
 
@@ -210,131 +213,6 @@ def _question(given: str, layers: list[str], wanted: int | None, *, json: bool) 
         solved = layers[0].replace("?", answer)
         print_next(command("striate", "convolve", answer if given == "?" else given, solved))
     return Exit.OK
-
-
-def _trace(
-    input_shape: tuple[int, int, int],
-    layers: "tuple[Layer, ...]",
-    *,
-    photo: Path | None,
-    kernel: str | None,
-    seed: int,
-    limit: int,
-    steps: bool,
-    linear: bool,
-    html: Path | None,
-    gif: Path | None,
-    text: bool,
-) -> dict[str, Any]:
-    from striate.recipes.convolve import trace_layers
-
-    traced = trace_layers(input_shape, layers, photo=photo, kernel=kernel, seed=seed)
-    first, full = _other_views(traced) if linear else (None, [])
-    if text and steps:
-        print_result("")
-        print_result(traced.to_text(limit=limit))
-    if text and html is None and gif is None:
-        _say_other_views(first, full, limit)
-    files = _write_trace(traced, first, full, html=html, gif=gif)
-    for name, path in files.items() if text else ():
-        print_result(f"{name:<7} {path}")
-    return {"trace": traced.to_dict(), "files": {name: str(path) for name, path in files.items()}}
-
-
-def _other_views(traced: "NetworkTrace") -> "tuple[ConvolutionTrace | None, list[LinearTrace]]":
-    """The first convolution, which is a linear layer, and the fully connected layers that are convolutions."""
-    from striate.arithmetic import LinearTrace
-
-    full = [one for one in traced.layers if isinstance(one, LinearTrace) and one.shape[1] * one.shape[2] > 1]
-    return None if full and not _convolutions(traced) else _first_convolution(traced, "--linear"), full
-
-
-def _say_other_views(first: "ConvolutionTrace | None", full: "list[LinearTrace]", limit: int) -> None:
-    if first is not None:
-        print_result("")
-        print_result(first.as_linear().to_text(limit=limit))
-    for layer in full:
-        print_result("")
-        print_result(f"{layer.name} as a convolution: filters of {shape(layer.shape)}, which cover the whole map")
-        steps = [f"  {step.number}. {step.text}" for step in layer.as_convolution().steps() if step.number in (3, 4)]
-        for line in steps[:limit]:
-            print_result(line)
-        if len(steps) > limit:
-            print_result(f"  … and {len(steps) - limit} more steps")
-
-
-def _convolutions(traced: "NetworkTrace") -> "list[ConvolutionTrace]":
-    from striate.arithmetic import ConvolutionTrace
-
-    return [one for one in traced.layers if isinstance(one, ConvolutionTrace)]
-
-
-def _first_convolution(traced: "NetworkTrace", flag: str) -> "ConvolutionTrace":
-    found = _convolutions(traced)
-    if not found:
-        raise ConfigError(f"{flag} needs a convolution among the layers, such as 'conv f=3 n=1'.")
-    return found[0]
-
-
-def _write_trace(
-    traced: "NetworkTrace",
-    first: "ConvolutionTrace | None",
-    full: "list[LinearTrace]",
-    *,
-    html: Path | None,
-    gif: Path | None,
-) -> dict[str, Path]:
-    from striate.insight.explanation import write_whole
-
-    made: dict[str, tuple[Path, bytes]] = {}
-    if html is not None:
-        from striate.report.trace_page import build_trace_page
-
-        title = " → ".join([shape(traced.input.shape), *(layer.name for layer in traced.layers)])
-        made["Page"] = (html, build_trace_page(traced, title=title).encode())
-    if gif is not None:
-        from striate.draw import encode_gif, linear_frames, network_frames, trace_frames
-
-        if first is not None:
-            frames = linear_frames(first)
-        else:
-            frames = trace_frames(full[0].as_convolution()) if full else network_frames(traced)
-        made["GIF"] = (gif, encode_gif(frames))
-    for path, content in made.values():  # all or none: an animation may be refused after the page was made
-        write_whole(path, content)
-    return {name: path for name, (path, _) in made.items()}
-
-
-def _matrix(
-    input_shape: tuple[int, int, int], layers: "tuple[Layer, ...]", path: Path, *, kernel: str | None, seed: int
-) -> Path:
-    import torch
-
-    from striate.draw import draw_matrix, encode_png
-    from striate.insight.explanation import write_whole
-    from striate.ops import convolution_matrix
-    from striate.recipes.convolve import trace_layers
-
-    traced = trace_layers(input_shape, layers, kernel=kernel, seed=seed)
-    layer = _first_convolution(traced, "--matrix")
-    found = convolution_matrix(
-        torch.from_numpy(layer.weight.copy()),
-        layer.input.shape[1:],
-        stride=layer.stride,
-        padding=layer.padding,
-        dilation=layer.dilation,
-        groups=layer.groups,
-    )
-    rows, columns = found.matrix.shape
-    if rows * columns > 50_000_000:
-        raise ConfigError(f"The matrix would be {rows:,}×{columns:,}, too large to draw; take a smaller input.")
-    picture = draw_matrix(
-        found.to_dense().numpy(),
-        row_block=rows // layer.output.shape[0],
-        column_block=columns // layer.input.shape[0],
-    )
-    write_whole(path, encode_png(picture))
-    return path
 
 
 def _network(name: str, words: tuple[str, ...], *, json: bool) -> int:
