@@ -19,6 +19,7 @@ from rich.text import Text
 from striate.cli.checks import check_here, check_words
 from striate.cli.console import ERROR, print_json, stderr, stdout, visible
 from striate.cli.errors import Exit, describe, exit_code
+from striate.cli.processes import is_told_by_another
 from striate.cli.signals import ending_cleanly
 from striate.cli.streams import flush_or_discard, prepare_streams, quiet_libraries
 
@@ -214,6 +215,8 @@ def _report(error: BaseException, *, debug: bool, wants_json: bool) -> int:
     code = exit_code(error)
     message = describe(error, verbs=[verb.name for verb in VERBS])
     console = stderr()
+    if not debug and is_told_by_another(message):
+        return int(code)
     if debug:
         console.print(Text(visible("".join(traceback.format_exception(error)).rstrip())), soft_wrap=True)
     console.print(Text("Error: ", style=ERROR) + Text(visible(message)), soft_wrap=True)

@@ -1,6 +1,5 @@
 """`striate train DATA`: the plan, one progress bar, a line an epoch, and where the weights are."""
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from cyclopts import Parameter
 
 from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result
 from striate.cli.errors import Exit
+from striate.cli.processes import is_elastic, is_speaker
 from striate.cli.train_flags import TrainFlags, given_flags
 from striate.cli.words import command, percent
 from striate.data.files import printable
@@ -72,10 +72,9 @@ def train(
             return _say_finished(folder, data=str(given["data"]), json=json)
     if dry_run:
         return _show_plan_only(given, folder=folder, json=json)
-    goes_on = folder is not None or _is_restarted()
     screen = _Screen(quiet=json)
     with _stoppable() as stop, screen:
-        for event in recipe.run(given, resume=goes_on, folder=folder, should_stop=stop.is_asked):
+        for event in recipe.run(given, resume=folder is not None, folder=folder, should_stop=stop.is_asked):
             screen.show(event)
             stop.waits_for_a_step |= isinstance(event, Started)
     return screen.finish(json=json)
@@ -85,12 +84,12 @@ def _given(data: Path | None, *, resume: Path | None, config: Path | None, flags
     if resume is not None:
         if data is not None or config is not None:
             raise ConfigError("--resume takes data and settings from its run; leave DATA and --config out.")
-        allowed = {"workers", "device", "checkpoint_minutes"}
+        allowed = {"workers", "device", "checkpoint_minutes", "strategy"}
         if changed := sorted(set(flags) - allowed):
             flag = changed[0].replace("_", "-")
             raise ConfigError(
-                f"--resume goes on with the settings of its run, '--{flag}' cannot change; only --workers, --device "
-                "and --checkpoint-minutes can."
+                f"--resume goes on with the settings of its run, '--{flag}' cannot change; only --workers, --device, "
+                "--checkpoint-minutes and --strategy can."
             )
         return flags
     given: dict[str, Any] = {} if config is None else _read_config(config)
@@ -118,11 +117,6 @@ def _read_config(path: Path) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in {"striate", "name"} and value is not None}
 
 
-def _is_restarted() -> bool:
-    """Whether torchrun has started this process again, after one of its kind was lost."""
-    return bool(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")))
-
-
 class _Stop:
     """Whether somebody asked to stop: by Ctrl-C or SIGTERM."""
 
@@ -136,10 +130,13 @@ class _Stop:
 
     def ask(self, number: int, _frame: FrameType | None) -> None:
         """The handler: while there is something to keep, the first time waits for a step and the second does not."""
-        if self._asked or not self.waits_for_a_step:
+        again = self._asked and not is_elastic()  # torchrun says it more than once, and kills what takes too long
+        if again or not self.waits_for_a_step:
             raise KeyboardInterrupt
         self._asked = True
-        print_note(f"{signal.Signals(number).name}: stopping after this step; once more to stop at once.")
+        if is_speaker():
+            more = "" if is_elastic() else "; once more to stop at once"
+            print_note(f"{signal.Signals(number).name}: stopping after this step{more}.")
 
 
 @contextmanager
@@ -205,6 +202,8 @@ def _as_option(name: str, value: Any) -> list[str]:
 
 def _say_finished(folder: "RunFolder", *, data: str, json: bool) -> int:
     """A finished run cannot be prolonged: its learning rate has come to its end."""
+    if not is_speaker():
+        return Exit.OK
     status = folder.status()
     if json:
         print_json({"run": str(folder.path), **status, "rows": folder.metrics(), "plan": None})
@@ -228,6 +227,8 @@ def _show_plan_only(given: dict[str, Any], *, folder: "RunFolder | None", json: 
         plan = plan_training(given, world=world, device=device, folder=folder)
     finally:
         leave_world()
+    if not world.is_main:
+        return Exit.OK
     if json:
         print_json(plan.to_dict())
     else:
@@ -254,33 +255,36 @@ class _Screen(ProgressLine):
         from striate.training import events as e
 
         match event:
+            case e.Stopped():
+                self._stopped = event
+            case e.TrainingDone():
+                self._done = event
+            case _ if not is_speaker():
+                pass
             case TrainPlan():
                 self._plan = event
-                if self._is_main():
-                    self._say(*event.sentences(), *first_problems(event.data.problems))
-            case e.Resumed() if self._is_main():
+                self._say(*event.sentences(), *first_problems(event.data.problems))
+            case e.Resumed():
                 at = f"Going on after step {event.step:,} (epoch {event.epoch})."
                 self._say(*event.problems, at if event.step else "There is no checkpoint yet: it begins anew.")
-            case e.StepDone() if self._is_main():
+            case e.StepDone():
                 self._step(event)
-            case e.Validating() if self._is_main():
+            case e.Validating():
                 self.update("training", *self._at, detail=f"validating {event.done:,} of {event.total:,}")
-            case e.EpochDone() if self._is_main():
+            case e.EpochDone():
                 self._epoch(event)
             case e.PicturesSkipped():
                 self._say(*(f"Left out {problem.where}: {problem.text}" for problem in event.problems))
             case e.CheckpointFailed():
                 self._say(f"{event.reason} What was there before still holds.")
-            case e.Stopped():
-                self._stopped = event
-            case e.TrainingDone():
-                self._done = event
 
     def finish(self, *, json: bool) -> int:
         """The last lines; gives the exit code."""
         plan, done = self._plan, self._done
-        if plan is None or not self._is_main():
-            return Exit.OK
+        # torchrun takes any other code for a failure, and would start again what was asked to stop.
+        code = Exit.INTERRUPTED if self._stopped and not is_elastic() else Exit.OK
+        if plan is None:
+            return code
         folder = plan.folder
         if json:
             rows = folder.metrics()
@@ -293,7 +297,7 @@ class _Screen(ProgressLine):
             print_next(command("striate", "train", "--resume", folder.path))
         elif done is not None:
             self._finished(plan, done)
-        return Exit.INTERRUPTED if self._stopped else Exit.OK
+        return code
 
     def _finished(self, plan: "TrainPlan", done: "TrainingDone") -> None:
         from striate.recipes.train_plan import say_seconds
@@ -329,8 +333,3 @@ class _Screen(ProgressLine):
         with self.aside():
             for line in lines:
                 print_note(line)
-
-    def _is_main(self) -> bool:
-        import torch.distributed as dist
-
-        return not dist.is_initialized() or dist.get_rank() == 0

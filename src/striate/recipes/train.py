@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,11 @@ from striate.recipes.train_config import TrainConfig
 from striate.recipes.train_data import counts_by_class
 from striate.recipes.train_plan import TrainPlan, plan_training
 from striate.training.events import EpochDone, Resumed, Stopped, TrainEvent
+from striate.training.launch import begun_run, failing_together, remember_run
 from striate.training.loop import Trainer
 from striate.training.run_folder import RunFolder
 from striate.training.task import Task
-from striate.training.world import join_world, leave_world
+from striate.training.world import World, join_world, leave_world
 from striate.weights import NativeMetadata, save_native
 
 __all__ = ["build_task", "is_finished", "run", "same_run"]
@@ -54,28 +56,44 @@ def run(
     """
     world, device = join_world(str(given.get("device", "auto")))
     try:
-        plan = plan_training(given, world=world, device=device, folder=folder)
-        yield plan
-        trainer = Trainer(
-            build_task(plan),
-            plan.config.settings(),
-            plan.folder,
-            save_weights=lambda path, state: save_native(path, state, metadata=_metadata(plan)),
-            device=device,
-            world=world,
-        )
-        with _claimed(plan) if world.is_main else nullcontext():
-            if world.is_main:
-                _write_facts(plan, resume=resume)
-            world.wait()
-            for event in trainer.run(resume=resume, should_stop=should_stop):
-                if world.is_main:
-                    _note(plan, trainer, event)
-                yield event
-            if world.is_main:
-                _draw(plan.folder)
+        with failing_together(size=world.size):
+            yield from _run(given, world, device, resume=resume, folder=folder, should_stop=should_stop)
     finally:
         leave_world()
+
+
+def _run(
+    given: Mapping[str, Any],
+    world: World,
+    device: torch.device,
+    *,
+    resume: bool,
+    folder: RunFolder | None,
+    should_stop: Callable[[], bool],
+) -> Iterator[TrainPlan | TrainEvent]:
+    if folder is None and (begun := world.agree(begun_run() or "")):
+        folder, resume = RunFolder(Path(begun)), True  # torchrun has started this process again
+    plan = plan_training(given, world=world, device=device, folder=folder)
+    yield plan
+    trainer = Trainer(
+        build_task(plan),
+        plan.config.settings(),
+        plan.folder,
+        save_weights=lambda path, state: save_native(path, state, metadata=_metadata(plan)),
+        device=device,
+        world=world,
+    )
+    with _claimed(plan) if world.is_main else nullcontext():
+        if world.is_main:
+            _write_facts(plan, resume=resume)
+            remember_run(str(plan.folder.path.resolve()))
+        world.wait()
+        for event in trainer.run(resume=resume, should_stop=should_stop):
+            if world.is_main:
+                _note(plan, trainer, event)
+            yield event
+        if world.is_main:
+            _draw(plan.folder)
 
 
 def same_run(folder: RunFolder) -> dict[str, Any]:

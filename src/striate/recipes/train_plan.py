@@ -1,7 +1,6 @@
 """The plan of a training run: every "auto" decided, and what it will cost, before anything is written."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -156,7 +155,7 @@ def plan_training(
     asked = TrainConfig(**given)
     start = find_start(asked.model, asked.weights)
     if folder is None:
-        folder = RunFolder(asked.root / "classify" / world.agree(_run_name(asked)))
+        folder = RunFolder(asked.root / "classify" / world.agree(_run_name(asked) if world.is_main else ""))
     data = find_learning_data(asked.data, val=asked.val, seed=asked.seed)
     config, recipe = resolve(given, start=start, pictures=len(data.train))
     torch.manual_seed(config.seed)
@@ -188,15 +187,14 @@ def plan_training(
 
 
 def _run_name(config: TrainConfig) -> str:
-    """The name that was given, or one of model and data that is not taken; a restarted process takes its own again."""
-    restarted = bool(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")))
+    """The name that was given, or one of model and data that is not taken."""
     if config.name is not None:
         if not re.fullmatch(r"[\w][\w.+-]*", config.name):
             raise ConfigError(
                 f"name '{config.name}' must be letters, digits, '.', '_', '+' and '-' (a folder under {config.root})."
             )
         path = config.root / "classify" / config.name
-        if RunFolder(path).exists() and not restarted:
+        if RunFolder(path).exists():
             raise ConfigError(
                 f"'{path}' is a run already. Go on with it: striate train --resume {path}. Or choose another --name."
             )
@@ -204,10 +202,7 @@ def _run_name(config: TrainConfig) -> str:
     stem = re.sub(r"[^\w.+-]+", "-", config.data.resolve().stem).strip("-.") or "data"
     base = f"{config.model.partition('.')[0]}-{stem}"
     names = [base, *(f"{base}-{number}" for number in range(2, 10_000))]
-    taken = [name for name in names if (config.root / "classify" / name).exists()]
-    if taken and restarted:
-        return taken[-1]
-    return next(name for name in names if name not in taken)
+    return next(name for name in names if not (config.root / "classify" / name).exists())
 
 
 def _anywhere(start: str) -> str:

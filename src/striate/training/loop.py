@@ -101,11 +101,12 @@ class Trainer:
         self.save_weights = save_weights
         if not len(task.train):
             raise ConfigError(f"{task.train.source}: there are no pictures to learn from.")
+        self._identity = run_identity(task, settings)
+        world.check_same("their settings or their pictures", self._identity)
         self.learner = Learner(task, settings, device=self.device, world=world)
         self.steps_per_epoch = count_batches(len(task.train), settings.batch_size)
         self.steps = self.steps_per_epoch * settings.epochs
         self.progress = Progress()
-        self._identity = run_identity(task, settings)
         self._newest: Path | None = None  # a checkpoint that is whole
         self._pictures: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # those of the newest step
         self._owed: tuple[dict[str, Tensor], Predictions | None] | None = None  # the best, not on the disk yet
