@@ -11,6 +11,7 @@ the rest of the resize is linear without antialias (between one and two pixels b
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
@@ -65,8 +66,14 @@ def decode_cut(data: bytes, geometry: Geometry, draws: Draws, row: int, *, max_m
         factor = _whole_factor(cut)
         part = _decoded_part(data, header, cut, factor)
         if part is not None:
-            left, top, right, bottom = (edge / factor for edge in cut.box)
-            return fast_cut(part, Cut((left, top, right, bottom), cut.size, cut.flip, cut.interpolation))
+            # The last row and column may stand for less than a whole block; turned around, they are the first.
+            x, y = (
+                -side % factor if turned else 0
+                for side, turned in zip(header.upright_size[::-1], _turns(header.orientation), strict=True)
+            )
+            left, top, right, bottom = cut.box
+            box = ((left + x) / factor, (top + y) / factor, (right + x) / factor, (bottom + y) / factor)
+            return fast_cut(part, replace(cut, box=box))
     pixels = decode_pixels(data, max_megapixels=max_megapixels)
     return fast_cut(pixels, geometry.cut((pixels.shape[0], pixels.shape[1]), draws, row))
 
@@ -137,10 +144,16 @@ def _drafted(data: bytes, header: JpegHeader, size: tuple[int, int]) -> Pixels |
 
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:
-    """Upright, by EXIF's number: from 5 on rows and columns are exchanged, then one or both are turned around."""
+    """Upright: first rows and columns are exchanged, then one or both are turned around."""
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
-    return pixels[:: -1 if orientation in {3, 4, 7, 8} else 1, :: -1 if orientation in {2, 3, 6, 7} else 1]
+    across, down = _turns(orientation)
+    return pixels[:: -1 if down else 1, :: -1 if across else 1]
+
+
+def _turns(orientation: int) -> tuple[bool, bool]:
+    """Whether left and right, and whether top and bottom are turned around, by EXIF's number."""
+    return orientation in {2, 3, 6, 7}, orientation in {3, 4, 7, 8}
 
 
 _opencv = threading.Lock()
