@@ -6,11 +6,13 @@ Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digit
 """
 
 import gzip
+import os
 import re
 import struct
 import zlib
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,9 +79,11 @@ def find_idx_pairs(path: Path) -> dict[str, IdxPair]:
     if not path.is_dir():
         return {"all": IdxPair(path, _labels_of(path))}
     found: dict[str, IdxPair] = {}
-    for file in sorted(path.iterdir()):
-        match = _IMAGES.fullmatch(file.name.lower())
-        if match is None or file.name.startswith(".") or not file.is_file():
+    with os.scandir(path) as entries:  # names first: there may be 100,000 class folders, which are none of our business
+        names = sorted(entry.name for entry in entries if _IMAGES.fullmatch(entry.name.lower()) and entry.is_file())
+    for name in names:
+        file, match = path / name, _IMAGES.fullmatch(name.lower())
+        if match is None or name.startswith("."):
             continue
         word = re.split(r"[-_.]", match["prefix"])[-1]
         split = _SPLITS.get(word, "all" if not word else None)
@@ -157,10 +161,10 @@ def save_idx(path: Path, array: NDArray[np.uint8]) -> None:
             stream.write(header + array.tobytes())
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
     with path.open("rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+    return gzip.GzipFile(path, "rb") if packed else path.open("rb")
 
 
 def _labels_of(images: Path) -> Path:

@@ -55,7 +55,7 @@ def read_image_folder(path: Path) -> dict[str, ImageSet]:
         return {"all": _image_set(path, found, class_order(found, listed, by_value=False), problems)}
     outside: list[Problem] = [
         Problem("other-file", printable(path / name), "lies beside the folders train, val and test; left out")
-        for name in sorted(name for names in _entries(path) for name in names)
+        for name in sorted(name for names in _entries(path)[:2] for name in names)
         if name != CLASS_FILE and path / name not in splits.values()
     ]
     parts = {split: _list_folder(folder, path, listed) for split, folder in splits.items()}
@@ -83,7 +83,7 @@ def split_folders(path: Path) -> dict[str, Path]:
     Raises:
         DataError: If two of them mean the same part.
     """
-    folders, _ = _entries(path)
+    folders, _, _ = _entries(path)
     parts: dict[str, list[str]] = {}
     for name in folders:
         split = SPLIT_NAMES.get(name.lower())
@@ -120,7 +120,7 @@ def _list_folder(
     folder: Path, root: Path, listed: tuple[str, ...] | None
 ) -> tuple[dict[str, list[str]], list[Problem]]:
     """The pictures of every class, paths from `root`, and what was left out; empty classes are left out, too."""
-    names, loose = _entries(folder)
+    names, loose, _ = _entries(folder)
     problems = [_left_out(folder / name, "lies in no class folder") for name in loose if name != CLASS_FILE]
     if not names:
         loose_pictures = sum(problem.kind == "unlabeled" for problem in problems)
@@ -153,12 +153,14 @@ def _list_folder(
 def _pictures_of(folder: Path, relative: str, problems: list[Problem]) -> Iterator[str]:
     """The pictures of one class, at any depth; links are followed, but not in circles."""
     waiting = [(folder, relative)]
-    entered = {_identity(folder.parent), _identity(folder.parent.parent)}  # a link up would make cats of all dogs
+    entered: set[tuple[int, int]] = set()
     below = 0
     while waiting:
         here, path = waiting.pop()
-        folders, names = _entries(here)
+        folders, names, irregular = _entries(here)
         if folders or here != folder:  # most classes are flat: nothing to remember
+            if not entered:  # a link up would make cats of all dogs
+                entered = {_identity(folder.parent), _identity(folder.parent.parent)}
             identity = _identity(here)
             if identity in entered:
                 problems.append(Problem("link-loop", printable(here), "a link back to a folder above; not followed"))
@@ -166,7 +168,7 @@ def _pictures_of(folder: Path, relative: str, problems: list[Problem]) -> Iterat
             entered.add(identity)
         waiting += [(here / name, f"{path}/{name}") for name in folders]
         for name in names:
-            if os.path.splitext(name)[1].lower() in EXTENSIONS and _is_regular(here / name):  # noqa: PTH122 - 100 k
+            if os.path.splitext(name)[1].lower() in EXTENSIONS and name not in irregular:  # noqa: PTH122 - 100 k
                 below += here != folder
                 yield f"{path}/{name}"
             else:
@@ -196,27 +198,27 @@ def _identity(folder: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _is_regular(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """The names of the folders and of everything else in a folder, sorted, without hidden ones."""
+def _entries(folder: Path) -> tuple[list[str], list[str], set[str]]:
+    """The names of the folders and of everything else in a folder, sorted, without hidden ones; which are no files."""
     folders: list[str] = []
     others: list[str] = []
+    irregular: set[str] = set()
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not entry.name.startswith("."):
-                    (folders if entry.is_dir() else others).append(entry.name)
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append(entry.name)
+                    continue
+                others.append(entry.name)
+                if not entry.is_file():
+                    irregular.add(entry.name)
     except OSError as error:
         raise DataError(f"{printable(folder)}: cannot be listed ({error.strerror or error}).") from error
-    return sorted(folders), sorted(others)
+    return sorted(folders), sorted(others), irregular
 
 
 def _holds_folders_only(folder: Path) -> bool:
-    folders, others = _entries(folder)
+    folders, others, _ = _entries(folder)
     return bool(folders) and not any(Path(name).suffix.lower() in EXTENSIONS for name in others)

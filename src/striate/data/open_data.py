@@ -1,5 +1,6 @@
 """Open pictures with labels, whatever layout they are in: the layout is recognized by looking."""
 
+import os
 import re
 from pathlib import Path
 
@@ -45,10 +46,6 @@ def open_data(path: str | Path) -> dict[str, ImageSet]:
     except OSError as error:
         name = printable(error.filename or source)
         raise DataError(f"{name}: cannot be opened ({error.strerror or error}).") from error
-    except ValueError as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{printable(source)}: not a possible file name.") from error  # a zero byte in it
     raise DataError(f"{printable(source)}: no such file or folder.")
 
 
@@ -64,15 +61,24 @@ def _open_folder(folder: Path) -> dict[str, ImageSet]:
 
 
 def _is_shards(folder: Path) -> bool:
-    """Whether tar files lie in a folder and no folders beside them, or in all the folders in it."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    folders = [entry for entry in entries if entry.is_dir()]
-    if not folders:
-        return any(entry.suffix.lower() == ".tar" for entry in entries)
-    return len(folders) <= 3 and all(
-        not any(entry.is_dir() for entry in inside) and any(entry.suffix.lower() == ".tar" for entry in inside)
-        for inside in (list(each.iterdir()) for each in folders)
-    )
+    """Whether tar files lie in a folder and no folders beside them, or in all of the few folders in it."""
+    folders: list[Path] = []
+    shards = False
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                folders.append(Path(entry.path))
+                if len(folders) > 3:
+                    return False
+            shards = shards or entry.name.lower().endswith(".tar")
+    return shards if not folders else all(_holds_shards_only(each) for each in folders)
+
+
+def _holds_shards_only(folder: Path) -> bool:
+    inside = list(folder.iterdir())
+    return any(each.suffix.lower() == ".tar" for each in inside) and not any(each.is_dir() for each in inside)
 
 
 def _open_file(file: Path) -> dict[str, ImageSet]:
