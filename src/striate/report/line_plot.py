@@ -96,7 +96,7 @@ def build_line_plot(title: str, x_title: str, curves: Sequence[Curve], *, percen
         )
 
     named = [i for i, (curve, line) in enumerate(zip(curves, points, strict=True)) if curve.solid and line]
-    heights = dict(zip(named, spread_labels([place(*points[i][-1])[1] for i in named], LABEL_GAP), strict=True))
+    heights = dict(zip(named, _label_heights([place(*points[i][-1])[1] for i in named]), strict=True))
     lines = []
     for number, (curve, line) in enumerate(zip(curves, points, strict=True)):
         if line:
@@ -104,7 +104,7 @@ def build_line_plot(title: str, x_title: str, curves: Sequence[Curve], *, percen
             path = "M" + "L".join(f"{x} {y}" for x, y in placed)
             x, y = placed[-1]
             label = curve.name if curve.solid else ""
-            label_y = round(min(max(heights.get(number, y), 4.0), HEIGHT), 1)
+            label_y = heights.get(number, y)
             lines.append(PlotLine(path, curve.color, curve.solid, label, WIDTH + 8, label_y, x, y))
     ends = [f"{curves[i].name} {points[i][-1][1]:.3g}" for i in named]
     return LinePlot(
@@ -134,6 +134,17 @@ def nice_ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     ticks = [round(n * step, 12) for n in range(first, last + 1)]
     return ticks or [low]
+
+
+def _label_heights(heights: list[float]) -> list[float]:
+    """Apart from each other, and inside of the drawing as far as there is room."""
+    placed = spread_labels(heights, LABEL_GAP)
+    order = sorted(range(len(placed)), key=lambda i: placed[i])
+    for number, i in enumerate(order):  # from the top down, then from the bottom up
+        placed[i] = max(placed[i], LABEL_GAP * number)
+    for number, i in enumerate(reversed(order)):
+        placed[i] = min(placed[i], HEIGHT - LABEL_GAP * number)
+    return [round(y, 1) for y in placed]
 
 
 def _finite(curve: Curve, scale: float) -> list[tuple[float, float]]:

@@ -222,7 +222,7 @@ def _judged(pair: Pair, contenders: Sequence[Contender]) -> Pair:
     if pair.test.only_a + pair.test.only_b == 0:
         verdict = f"{first} and {second} are right and wrong on the same {pair.count:,} pictures."
         return replace(pair, verdict=verdict)
-    holm_word = ", Holm" if pair.adjusted else ""
+    holm_word = " after Holm" if pair.adjusted else ""
     numbers = f"(95 % {_signed(low)} … {_signed(high)}; McNemar p {say_p(pair.p)}{holm_word}, n = {pair.count:,})"
     if pair.significant:
         verdict = f"{second} is better than {first} by {points:.1f} points {numbers}."
