@@ -145,7 +145,7 @@ class Trainer:
             before, seen = clock.seconds, progress.sums.pictures
             stopped = yield from self._epoch(clock, should_stop)
             if not stopped:
-                speed = (progress.sums.pictures - seen) / max(clock.seconds - before, 1e-9)
+                speed = self.world.sum(progress.sums.pictures - seen)[0] / max(clock.seconds - before, 1e-9)
                 stopped = yield from self._finish_epoch(clock, speed, should_stop)
             if stopped:
                 progress.seconds = clock.seconds
