@@ -56,7 +56,7 @@ def small_task(
     net: nn.Module | None = None,
     *,
     train: ImageSet | None = None,
-    validation: ImageSet | None | str = "some",
+    validation: ImageSet | str | None = "some",
     policy: str = "none",
     **changes: Any,
 ) -> Task:

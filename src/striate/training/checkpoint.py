@@ -79,7 +79,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, step: int, before:
         reason = "the disk is full" if full else str(getattr(error, "strerror", None) or error)
         raise DataError(f"The checkpoint at step {step} cannot be written to '{folder}': {reason}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # there is no part where there is no folder
+            part.unlink()
     return path
 
 

@@ -70,14 +70,10 @@ def freeze(module: nn.Module, stages: Sequence[Stage], until: str) -> list[str]:
     elif until == "trunk":
         frozen = [stage.name for stage in stages if not stage.is_classifier]
     else:
-        last = next((i for i, name in enumerate(names) if f"{until}.".startswith(f"{name}.")), None)
-        if last is None:  # `features` stands for all of `features.0`, `features.3`, …
-            last = max((i for i, name in enumerate(names) if name.startswith(f"{until}.")), default=None)
-        if last is None:
-            raise UnknownNameError(f"No layer named '{until}' to freeze. {nearest(until, ['trunk', 'none', *names])}")
-        frozen = names[: last + 1]
+        frozen = names[: _last_stage(module, names, until) + 1]
     if len(frozen) == len(stages):
-        raise ConfigError(f"freeze '{until}' leaves nothing to learn; name an earlier layer, or 'trunk'.")
+        way_out = "name a layer" if until == "trunk" else "name an earlier layer, or 'trunk'"
+        raise ConfigError(f"freeze '{until}' (or head_epochs) leaves nothing to learn; {way_out}.")
     still = {name for stage in stages if stage.name in frozen for name in stage.parameters}
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name not in still)
@@ -104,6 +100,19 @@ def parameter_groups(
             decay = 0.0 if name in undecayed else weight_decay
             groups.setdefault((layer_decay ** depth[name], decay), []).append(parameter)
     return [{"params": params, "scale": scale, "weight_decay": decay} for (scale, decay), params in groups.items()]
+
+
+def _last_stage(module: nn.Module, names: Sequence[str], until: str) -> int:
+    """The number of the stage that ends with this layer; -1 where no weight lies before it."""
+    inside = [i for i, name in enumerate(names) if f"{until}.".startswith(f"{name}.") or name.startswith(f"{until}.")]
+    if inside:  # `features` stands for all of `features.0`, `features.3`, …
+        return max(inside)
+    paths = [path for path, _ in module.named_modules() if path]
+    if until not in paths:
+        known = ["trunk", "none", *dict.fromkeys(path for path in paths if path in names or "." not in path)]
+        raise UnknownNameError(f"No layer named '{until}' to freeze. {nearest(until, known)}")
+    before = paths[: paths.index(until)]  # a layer without weights: the stages before it
+    return max((i for i, name in enumerate(names) if name in before), default=-1)
 
 
 def _without_decay(module: nn.Module) -> Iterator[str]:
