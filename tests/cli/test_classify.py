@@ -52,6 +52,13 @@ def test_one_answer_is_one_line(folder: Path, run_cli: Callable[..., Any]) -> No
     assert result.out.splitlines()[0].startswith(f"{folder / 'coffee.png'}: espresso (9")
 
 
+def test_the_next_command_asks_the_network_that_answered(folder: Path, run_cli: Callable[..., Any]) -> None:
+    photo = folder / "coffee.png"
+    result = run_cli("classify", photo, "--network", "efficientnet_lite0.in1k")
+    assert result.code == 0
+    assert result.out.splitlines()[-1] == f"Next    striate explain {photo} --network efficientnet_lite0.in1k"
+
+
 def test_the_batch_size_changes_nothing(folder: Path, run_cli: Callable[..., Any]) -> None:
     whole, single = (
         run_cli("classify", folder, "--json", "--batch-size", size).json["results"] for size in ("16", "1")

@@ -11,7 +11,7 @@ from striate.cli.checks import check_positive
 from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
 from striate.cli.fetching import fetch_record, find_missing
-from striate.cli.words import command, percent
+from striate.cli.words import DEFAULT_NETWORK, command, network_flag, percent
 from striate.data.files import printable
 from striate.errors import DataError
 
@@ -25,7 +25,7 @@ def classify(
     files: Annotated[list[Path], Parameter(negative=())],
     /,
     *,
-    network: str = "efficientnet_lite0",
+    network: str = DEFAULT_NETWORK,
     top: int = 5,
     batch_size: int = 16,
     max_megapixels: float = 64.0,
@@ -136,5 +136,5 @@ def _finish(results: list[dict[str, Any]], *, network: str, top: int, json: bool
         print_note(f"{summary}, {failures} failed." if failures else f"{summary}.")
         first = next((result["file"] for result in results if "answers" in result), None)
         if first is not None:
-            print_next(command("striate", "explain", Path(first)))
+            print_next(command("striate", "explain", Path(first), *network_flag(network)))
     return Exit.SOME_FAILED if failures else Exit.OK

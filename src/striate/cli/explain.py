@@ -9,7 +9,7 @@ from striate.cli.checks import check_positive
 from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
 from striate.cli.fetching import fetch_record, find_missing
-from striate.cli.words import command, percent
+from striate.cli.words import DEFAULT_NETWORK, command, network_flag, percent
 from striate.data.files import printable
 from striate.errors import ConfigError
 from striate.weights.origin import say_bytes
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from striate.recipes.events import Done
 
 __all__ = ["explain"]
-
-DEFAULT_NETWORK = "efficientnet_lite0"
 
 
 def explain(
@@ -133,8 +131,7 @@ def _next_command(result: Any, photo: Path, network: str) -> str:
     other = next((a.index for a in result.answers if a.index != result.target.index), None)
     if other is None:
         return command("striate", "inspect", network)
-    named = [] if network == DEFAULT_NETWORK else ["--network", network]
-    return command("striate", "explain", photo, *named, "--target", str(other))
+    return command("striate", "explain", photo, *network_flag(network), "--target", str(other))
 
 
 def _rebuild(folder: Path, *, json: bool) -> int:

@@ -4,7 +4,9 @@ import os
 import shlex
 from pathlib import Path
 
-__all__ = ["command", "count", "giga", "percent", "shape"]
+__all__ = ["DEFAULT_NETWORK", "command", "count", "giga", "network_flag", "percent", "shape"]
+
+DEFAULT_NETWORK = "efficientnet_lite0"
 
 
 def command(*words: str | Path) -> str:
@@ -26,6 +28,15 @@ def _quoted(word: str) -> str:
     safe = set(range(0x20, 0x7F)) - {ord("'"), ord("\\")}
     letters = (chr(byte) if byte in safe else f"\\{byte:03o}" for byte in os.fsencode(word))
     return f"$'{''.join(letters)}'"
+
+
+def network_flag(network: str) -> list[str]:
+    """The words by which a command goes on with a network; none for the one that it takes by itself.
+
+    >>> network_flag("efficientnet_lite0"), network_flag("vgg16")
+    ([], ['--network', 'vgg16'])
+    """
+    return [] if network == DEFAULT_NETWORK else ["--network", network]
 
 
 def percent(probability: float) -> str:
