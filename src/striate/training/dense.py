@@ -24,6 +24,7 @@ from striate.errors import ConfigError, StriateError
 __all__ = ["Dense", "densify"]
 
 _FLATTENING = {"flatten", "view", "reshape", "squeeze"}
+_CAREFUL = {"adaptive_avg_pool2d", "linear"}
 _POOLING = {"avg_pool2d", "max_pool2d", "max_pool2d_with_indices"}
 _Shape = tuple[int, ...]
 
@@ -43,9 +44,7 @@ class Dense:
     def __call__(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """The mean scores over all places, `n k`."""
         with _Sliding(self._shapes):
-            maps = self.module(x)
-        scores: Tensor = maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps
-        return scores
+            return _averaged(self.module(x))
 
 
 def densify(module: nn.Module, input_shape: tuple[int, int, int], *, name: str = "") -> Dense:
@@ -84,7 +83,7 @@ def densify(module: nn.Module, input_shape: tuple[int, int, int], *, name: str =
             raise _impossible(what, str(error).rstrip(".")) from error
         except RuntimeError as error:
             raise _impossible(what, "what follows its maps reads them as one row of numbers") from error
-    expected = expected.mean(dim=(2, 3)) if expected.ndim == 4 else expected
+    expected = _averaged(expected)
     slack = 1e-3 * float(expected.abs().max()) + 1e-6  # of float32 and of reduced precision on a GPU
     if found.shape != expected.shape or not bool((found - expected).abs().max() <= slack):
         raise _impossible(what, "slid over a picture of its native size it does not answer as it does by itself")
@@ -109,7 +108,7 @@ class _Watching(TorchFunctionMode):
         """Run the call and note its shapes."""
         result = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "")
-        if name in _FLATTENING | _POOLING | {"adaptive_avg_pool2d"}:
+        if name in _FLATTENING | _POOLING | _CAREFUL:
             number = self._calls[name]
             self._calls[name] += 1
             if isinstance(args[0], Tensor) and isinstance(result, Tensor):
@@ -136,22 +135,26 @@ class _Sliding(TorchFunctionMode):
         """Run the call, or what stands for it at a larger size."""
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if name == "linear":
-            return self._linear(*args, **kwargs) if args[0].ndim == 4 else func(*args, **kwargs)
-        if name in _FLATTENING | _POOLING | {"adaptive_avg_pool2d"}:
+        if name == "linear" and args[0].ndim == 4:
+            number = self._calls[name]
+            self._calls[name] += 1
+            maps = self._linear(*args, **kwargs)
+            return maps if (name, number + 1) in self._shapes else _averaged(maps)  # the last one gives the scores
+        if name in _FLATTENING | _POOLING | _CAREFUL:
             number = self._calls[name]
             self._calls[name] += 1
             before, after = self._shapes.get((name, number), ((), ()))
             x = args[0]
             if name in _FLATTENING:
-                if len(before) == 4 and len(after) == 2 and before[1] * before[2] * before[3] == after[1]:
+                flattens = len(before) == 4 and len(after) == 2 and before[1] * before[2] * before[3] == after[1]
+                if flattens and not before[2:] == x.shape[2:] == (1, 1):
                     self._kernel = (before[2], before[3])
                     return x
-            elif name == "adaptive_avg_pool2d":
-                return (
-                    _adaptive(x, before, after) if after[2:] != (1, 1) else func(*args, **kwargs)
-                )  # a global average stays
-            elif after[2:] == (1, 1) and before[2:] != (1, 1):  # one window at the native size: slide it
+            elif name == "adaptive_avg_pool2d" and after[2:] != (1, 1):  # a global average stays one
+                return _adaptive(x, before, after)
+            elif (
+                name in _POOLING and after[2:] == (1, 1) and before[2:] != (1, 1)
+            ):  # one window at the native size: slide it
                 pool = F.max_pool2d if name.startswith("max") else F.avg_pool2d
                 return pool(x, before[2:], stride=1)
         return func(*args, **kwargs)
@@ -169,6 +172,10 @@ def _adaptive(x: Tensor, before: _Shape, after: _Shape) -> Tensor:
     if len(ratios) != 2:
         raise ConfigError(f"its adaptive pooling makes {before[2:]} to {after[2:]}, with windows of different sizes")
     return F.avg_pool2d(x, ratios, stride=ratios)
+
+
+def _averaged(scores: Tensor) -> Tensor:
+    return scores.mean(dim=(2, 3)) if scores.ndim == 4 else scores  # n k h w → n k
 
 
 def _impossible(what: str, why: str) -> ConfigError:
