@@ -4,7 +4,7 @@ Copies are found by a hash. For near duplicates, difference hashes within two bi
 into four bands of 16 bits, two such hashes agree in at least two bands, so that it is enough to compare those which
 share a pair of bands. Candidates are confirmed on thumbnails of 32 × 32 pixels, since flat pictures have like hashes:
 
-    √mean((a − b)²) ≤ max(3, 0.12 · (σ(a) + σ(b)) / 2)        in gray levels, over all pixels and colors
+    √mean((a − b)²) ≤ max(3, 0.08 · (σ(a) + σ(b)) / 2)        in gray levels, over all pixels and colors
 """
 
 from collections.abc import Callable, Iterable
@@ -69,7 +69,7 @@ def coarse_thumbnail(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def largest_distance(spread: NDArray[np.float32], other: float) -> NDArray[np.float32]:
     """How far apart thumbnails with these σ may be and still show the same, in gray levels."""
-    allowed: NDArray[np.float32] = np.maximum(np.float32(3.0), np.float32(0.06) * (spread + np.float32(other)))
+    allowed: NDArray[np.float32] = np.maximum(np.float32(3.0), np.float32(0.04) * (spread + np.float32(other)))
     return allowed
 
 
