@@ -1,8 +1,12 @@
 """What libraries say is said again in one form: argument, rule, value, way out."""
 
 import errno
+from enum import Enum
+from typing import Annotated, Any, Literal, Optional
 
 import pytest
+from cyclopts import App
+from cyclopts.exceptions import CycloptsError
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from striate.cli.errors import Exit, describe, exit_code
@@ -60,6 +64,43 @@ def test_pydantic_is_rewritten(values: dict[str, object], message: str) -> None:
 )
 def test_which_failures_are_the_users(error: BaseException, code: Exit) -> None:
     assert exit_code(error) is code
+
+
+class Color(Enum):
+    """Choices of another kind."""
+
+    RED = 1
+    DARK_BLUE = 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        (Literal["a", "b", "c"], "'a', 'b' or 'c'"),
+        (Literal["a"], "'a'"),
+        (Optional[Literal["a", "b"]], "'a' or 'b'"),  # noqa: UP045 - as flags that are built at run time
+        (Literal["a", "b"] | None, "'a' or 'b'"),
+        (Annotated[Literal[1, 2], "words"], "'1' or '2'"),
+        (list[Literal["a", "b"]], "'a' or 'b'"),
+        (tuple[int, ...], "a whole number"),
+        (int | Literal["auto"], "a whole number or 'auto'"),
+        (int | None, "a whole number"),
+        (float, "a number"),
+        (bool, "yes or no"),
+        (Color, "'red' or 'dark-blue'"),
+    ],
+)
+def test_a_wrong_value_is_told_what_it_must_be(kind: Any, rule: str) -> None:
+    app = App()
+
+    def verb(*, flag):
+        pass
+
+    verb.__annotations__ = {"flag": kind}
+    app.command(verb)
+    with pytest.raises(CycloptsError) as caught:
+        app(["verb", "--flag=nope"], exit_on_error=False, print_error=False)
+    assert describe(caught.value).startswith(f"'--flag' must be {rule}, got 'nope'.")
 
 
 def test_a_full_disk_names_the_file() -> None:

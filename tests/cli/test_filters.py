@@ -41,6 +41,27 @@ def test_several_photos_one_of_them_broken(photo: Path, tmp_path: Path, run_cli:
     assert Path("here/cat-filters/kernel.png").is_file()
 
 
+def test_a_photo_given_twice_is_filtered_once(photo: Path, run_cli: Callable[..., Any]) -> None:
+    result = run_cli("filters", photo, "./cat.png", "--filter", "sobel", "--out", "here", "--json")
+    assert result.code == 0
+    assert result.err.splitlines()[0] == "cat.png is given 2 times; it is filtered once."
+    assert result.json["filtered"] == 1
+    assert Path("here/sobel.png").is_file()
+
+
+@pytest.mark.parametrize("flags", [[], ["--out", "here"]])
+def test_photos_of_one_name_get_folders_of_their_own(
+    flags: list[str], photo: Path, run_cli: Callable[..., Any]
+) -> None:
+    Path("more").mkdir()
+    Image.new("RGB", (9, 9)).save("more/cat.png")
+    result = run_cli("filters", photo, "more/cat.png", "--filter", "sobel", *flags, "--json")
+    top = Path("here" if flags else "striate-out")
+    files = [Path(one["files"]["sobel"]) for one in result.json["results"]]
+    assert files == [top / "cat-filters" / "sobel.png", top / "cat-filters-2" / "sobel.png"]
+    assert [Image.open(file).size for file in files] == [(40, 30), (9, 9)]
+
+
 def test_the_list_names_every_filter(run_cli: Callable[..., Any]) -> None:
     text = run_cli("filters", "--list").out
     assert all(name in text for name in list_filters())
@@ -57,7 +78,15 @@ def test_the_list_names_every_filter(run_cli: Callable[..., Any]) -> None:
         (["cat.png", "--kernel", "a b"], "kernel must hold finite numbers, got 'a'."),
         (["cat.png", "--filter", "sobl"], "No filter named 'sobl'. Nearest: 'sobel'"),
         (["cat.png", "--filter", "box:size=-3"], "size must be a whole number from 1 to 999, got -3."),
-        (["cat.png", "--device", "tpu"], "device 'tpu' cannot be used here"),
+        (
+            ["cat.png", "--device", "tpu"],
+            "Error: device must be 'cpu', 'cuda' (or 'cuda:1' and so on) or 'auto', got 'tpu'.\n",
+        ),
+        (
+            ["cat.png", "--border", "nope"],
+            "'--border' must be 'zeros', 'reflect', 'symmetric', 'replicate' or 'circular', got 'nope'.",
+        ),
+        (["cat.png", "--list"], "--list takes no photo, got 'cat.png'; leave one of them out."),
         (["none.png"], "none.png: no such file."),
         (["cat.png", "--max-side", "0"], "'--max-side' must be greater than or equal to 1, got 0."),
     ],

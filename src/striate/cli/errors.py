@@ -6,8 +6,9 @@ What cyclopts and pydantic say is rewritten to the same form. A fault of ours ke
 import errno
 import sys
 from collections.abc import Iterable, Sequence
-from enum import IntEnum
-from typing import get_origin
+from enum import Enum, IntEnum
+from types import NoneType, UnionType
+from typing import Literal, Union, get_args, get_origin
 
 from cyclopts.exceptions import (
     CoercionError,
@@ -124,13 +125,25 @@ def _describe_usage(error: CycloptsError, *, verbs: Iterable[str]) -> str:
     return f"{' '.join(str(error).split())} {help_hint}"
 
 
-def _kind(target: type | None) -> str:
-    names = {int: "a whole number", float: "a number", bool: "yes or no"}
+def _kind(target: object) -> str:
+    """What a value of this type is called, or which values there are to choose from."""
+    origin, parts = get_origin(target), [part for part in get_args(target) if part not in (NoneType, Ellipsis)]
+    if origin is Literal:
+        return _one_of([f"'{part}'" for part in parts])
+    if isinstance(target, type) and issubclass(target, Enum):
+        return _one_of([f"'{member.name.lower().replace('_', '-')}'" for member in target])
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_kind(part) for part in parts))
+    if origin is not None and parts:  # Annotated, and each value of a list or a tuple
+        return _kind(parts[0])
+    names: dict[object, str] = {int: "a whole number", float: "a number", bool: "yes or no", str: "text"}
     if target in names:
         return names[target]
-    if get_origin(target) is not None or target is None:
-        return "another kind of value"
-    return f"a {target.__name__.lower()}"
+    return f"a {target.__name__.lower()}" if isinstance(target, type) else "another kind of value"
+
+
+def _one_of(choices: Sequence[str]) -> str:
+    return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
 def _is_pydantic(error: BaseException | None) -> bool:

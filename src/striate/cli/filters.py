@@ -13,6 +13,7 @@ from striate.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from striate.recipes.events import Done
+    from striate.recipes.filters import FiltersConfig
 
 __all__ = ["filters"]
 
@@ -52,6 +53,8 @@ def filters(
         json: Print one JSON document instead of the tables.
     """
     if list:
+        if photos:
+            raise ConfigError(f"--list takes no photo, got '{printable(photos[0])}'; leave one of them out.")
         return _list(json=json)
     if not photos:
         raise ConfigError("'striate filters' needs a photo, or --list. See 'striate filters --help'.")
@@ -60,8 +63,13 @@ def filters(
 
     documents: Documents = []
     failures, last = 0, None
-    for photo in photos:
-        folder = out if out is None or len(photos) == 1 else out / f"{photo.stem}-filters"
+    once = tuple(dict.fromkeys(photos))
+    for photo in once:
+        if photos.count(photo) > 1:
+            print_note(f"{printable(photo)} is given {photos.count(photo)} times; it is filtered once.")
+    used: set[Path] = set()
+    for photo in once:
+        folder = out if out is None or len(once) == 1 else out / f"{photo.stem}-filters"
         config = FiltersConfig(
             photo=photo,
             filters=filter,
@@ -75,6 +83,7 @@ def filters(
             out=folder,
             device=device,
         )
+        config = _apart(config, used)
         chosen_filters(config)  # a wrong filter is everybody's mistake, not this photo's
         try:
             with ProgressLine() as progress:
@@ -101,7 +110,17 @@ def filters(
         print_json({"filtered": len(documents) - failures, "failed": failures, "results": documents})
     elif last is not None:
         print_next(command("striate", "convolve", "7", "conv f=3 s=2 p=1", "--trace"))
-    return Exit.OK if not failures else Exit.USER_ERROR if len(photos) == 1 else Exit.SOME_FAILED
+    return Exit.OK if not failures else Exit.USER_ERROR if len(once) == 1 else Exit.SOME_FAILED
+
+
+def _apart(config: "FiltersConfig", used: set[Path]) -> "FiltersConfig":
+    """The settings with a folder that no other photo of this run has: photos of two folders may share their names."""
+    first, number = config.folder, 1
+    while config.folder in used:
+        number += 1
+        config = config.model_copy(update={"out": first.with_name(f"{first.name}-{number}")})
+    used.add(config.folder)
+    return config
 
 
 def _show(done: "Done") -> None:
