@@ -160,7 +160,7 @@ def plan_training(
     config, recipe = resolve(given, start=start, pictures=len(data.train))
     torch.manual_seed(config.seed)
     look = look_at(data.train, max_megapixels=config.max_megapixels)
-    begun = begin(config, look, start=start, num_classes=len(data.train.classes))
+    begun = begin(config, look, start=start, classes=data.train.classes)
     side = min(begun.preprocessing.input_size)
     policy = config.augment
     if policy == "auto":
