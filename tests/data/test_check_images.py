@@ -133,6 +133,9 @@ def test_one_class_and_imbalance(tmp_path: Path) -> None:
     (problem,) = check(class_folders(tmp_path / "one", {"cat": 2})).problems
     assert problem.kind == "one-class"
     assert "only one class, 'cat'" in problem.text
+    report = check(class_folders(tmp_path / "deep", {"images/cat": 2, "images/dog": 2}))
+    told = next(p.text for p in report.problems if p.kind == "one-class")
+    assert told.endswith(f"the classes may be the folders in {tmp_path / 'deep/images'}: give that one")
     (problem,) = check(class_folders(tmp_path / "two", {"cat": 23, "dog": 2})).problems
     assert problem.kind == "imbalance"
     assert "'cat' has 23 pictures, 'dog' 2" in problem.text

@@ -218,11 +218,10 @@ def _told(sets: Mapping[str, ImageSet], seen: _Seen, number: int) -> tuple[str, 
 def _class_problems(sets: Mapping[str, ImageSet], source: str) -> Iterator[Problem]:
     name, images = next(iter(sets.items()))
     if len(images.classes) == 1:
-        yield Problem(
-            "one-class",
-            source,
-            f"only one class, '{images.classes[0]}': there is nothing to tell apart; check the path",
-        )
+        nested = next((problem.where for problem in images.problems if problem.kind == "nested"), None)
+        way_out = "check the path" if nested is None else f"the classes may be the folders in {nested}: give that one"
+        text = f"only one class, '{images.classes[0]}', so that there is nothing to tell apart; {way_out}"
+        yield Problem("one-class", source, text)
         return
     counts = {label: int(count) for label, count in zip(images.classes, images.counts(), strict=True)}
     where = source if name == "all" else f"{source}, {name}"
