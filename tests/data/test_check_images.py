@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data.check_images import check_images
+from striate.data.check_images import check_images, checking_images
 from striate.data.data_report import LEVELS, DataReport, level_of
 from striate.data.open_data import open_data
 from striate.data.problem import Problem
@@ -16,14 +16,7 @@ from tests.data.samples import saved
 
 
 def check(path: Path, **options: object) -> DataReport:
-    checking = check_images(open_data(path), **options)  # type: ignore[arg-type]
-    steps = []
-    while True:
-        try:
-            steps.append(next(checking))
-        except StopIteration as stop:
-            assert steps == [(n, steps[-1][1]) for n in range(1, steps[-1][1] + 1)]
-            return stop.value
+    return check_images(open_data(path), **options)  # type: ignore[arg-type]
 
 
 def found(report: DataReport) -> set[tuple[str, str]]:
@@ -100,6 +93,11 @@ def test_what_was_planted_is_found_where_it_was_planted(tmp_path: Path) -> None:
     assert [p["level"] for p in document["problems"]] == sorted(
         (p["level"] for p in document["problems"]), key=["error", "warning", "note"].index
     )
+
+
+def test_every_picture_is_a_step(tmp_path: Path) -> None:
+    files(class_folders(tmp_path, {"a": 7, "b": 2}), {"a/broken.png": b""})
+    assert list(checking_images(open_data(tmp_path))) == [(n, 10) for n in range(1, 11)]
 
 
 def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:

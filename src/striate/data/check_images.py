@@ -24,7 +24,7 @@ from striate.data.picture_facts import PictureFacts, picture_facts, thumbnail
 from striate.data.problem import Problem
 from striate.errors import ConfigError, DataError
 
-__all__ = ["GIANT_MEGAPIXELS", "IMBALANCE", "LONGEST_ASPECT", "SMALLEST_SIDE_PX", "check_images"]
+__all__ = ["GIANT_MEGAPIXELS", "IMBALANCE", "LONGEST_ASPECT", "SMALLEST_SIDE_PX", "check_images", "checking_images"]
 
 SMALLEST_SIDE_PX = 32
 GIANT_MEGAPIXELS = 20.0
@@ -65,8 +65,8 @@ class _Seen:
 
 def check_images(
     sets: Mapping[str, ImageSet], *, workers: int | None = None, max_megapixels: float = 64.0
-) -> Generator[tuple[int, int], None, DataReport]:
-    """Check the pictures of all splits; yields how many are done, of how many, and returns the report.
+) -> DataReport:
+    """Check the pictures of all splits.
 
     Args:
         sets: What `open_data` gives.
@@ -76,6 +76,19 @@ def check_images(
     Raises:
         ConfigError: If `workers` is not above 0.
     """
+    checking = checking_images(sets, workers=workers, max_megapixels=max_megapixels)
+    while True:
+        try:
+            next(checking)
+        except StopIteration as stop:
+            report: DataReport = stop.value
+            return report
+
+
+def checking_images(
+    sets: Mapping[str, ImageSet], *, workers: int | None = None, max_megapixels: float = 64.0
+) -> Generator[tuple[int, int], None, DataReport]:
+    """Like `check_images`, step by step: yields how many pictures are done, of how many, and returns the report."""
     if workers is not None and workers < 1:
         raise ConfigError(f"workers must be above 0, got {workers}.")
     problems = [problem for images in sets.values() for problem in images.problems]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from striate.data.check_images import check_images
+from striate.data.check_images import checking_images
 from striate.data.files import printable
 from striate.data.image_set import ImageSet
 from striate.data.open_data import open_data
@@ -41,7 +41,7 @@ def run(config: DataCheckConfig) -> Iterator[Event]:
     """
     sets = open_data(config.path)
     yield Plan(f"Check {describe_sets(sets)}.")
-    checking = check_images(sets, workers=config.workers, max_megapixels=config.max_megapixels)
+    checking = checking_images(sets, workers=config.workers, max_megapixels=config.max_megapixels)
     total = sum(map(len, sets.values()))
     step = max(1, total // 400)
     while True:
