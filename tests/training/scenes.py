@@ -70,7 +70,7 @@ def run_folder(
     net = network()
     run.write_config({"model": "lenet5_relu", "data": str(data or "gone"), "epochs": epochs, "lr": lr, "seed": 0})
     run.write_environment({"versions": {"striate": "0"}})
-    names = [f"{CLASSES[i % 3]}/{i:03d}.png" for i in range(12)]
+    names = [f"val/{CLASSES[i % 3]}/{i:03d}.png" for i in range(12)]
     run.write_data({"classes": list(CLASSES), "validation_pictures": names})
     run.write_metrics(
         {

@@ -206,7 +206,7 @@ def _find_subject(config: EvaluateConfig, run_folder: RunFolder | None) -> _Subj
             raise DataError(
                 f"The data of the run cannot be used: {error} Give it: striate evaluate RUN DATA."
             ) from error
-        note = f"The data is not where it was ({printable(source)}): these are the answers that the run stored."
+        note = f"The pictures cannot be had ({str(error).rstrip('.')}): these are the answers that the run stored."
         if config.view != "center":
             raise DataError(f"The view '{config.view}' needs the pictures: {error}") from error
         return _Subject(None, Predictions.load(run_folder.predictions), "held out by the run", (note,))

@@ -1,5 +1,6 @@
 """What runs there are, how far they are and how good: a table that a broken folder does not stop."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,18 +57,20 @@ def list_runs(root: str | Path = "runs") -> list[RunLine]:
 
 
 def _line(run: RunFolder) -> RunLine:
-    problem = ""
-    config: dict[str, Any] = {}
-    status: dict[str, Any] = {}
-    try:
-        config = run.config()
-        status = run.status()
-    except (StriateError, OSError) as error:
-        problem = str(error)
+    problems: list[str] = []
+
+    def part(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return read()
+        except (StriateError, OSError) as error:
+            problems.append(str(error))
+            return {}
+
+    config, status = part(run.config), part(run.status)
     return RunLine(
         name=run.name,
         path=str(run.path),
-        state="broken" if problem else str(status.get("state", "unknown")),
+        state="broken" if problems else str(status.get("state", "unknown")),
         network=str(config.get("model", "")),
         data=str(config.get("data", "")),
         epoch=_whole(status.get("epoch")) or 0,
@@ -75,7 +78,7 @@ def _line(run: RunFolder) -> RunLine:
         best_top1=_share(status.get("best_top1")),
         best_epoch=_whole(status.get("best_epoch")) or None,
         when=_when(run),
-        problem=problem or str(status.get("message") or ""),
+        problem=" ".join(problems) or str(status.get("message") or ""),
     )
 
 
