@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +40,8 @@ class DataShowConfig(BaseModel):
         data: What `open_data` takes.
         part: `train`, `val` or `test` where the data has them; by default what training would take.
         model: A network's name, weights' name or file: its preprocessing is taken. None for `size`.
-        size: Side of the square that the network takes, in pixels; by default 224, or less for small pictures.
+        size: Side of the square that the network takes, in pixels; by default the network's, or 224, or less for small
+            pictures.
         augment: A name of `POLICIES`, or `auto`: `small` up to 64 pixels, `digits` for a LeNet-5, else `imagenet`.
         mixup: α of mixup; by default the policy's.
         cutmix: α of CutMix; likewise.
@@ -196,7 +197,7 @@ def chosen_view(config: DataShowConfig, shapes: list[tuple[int, ...]]) -> tuple[
 
     Raises:
         UnknownNameError: If there is no such network.
-        ConfigError: If both a network's weights and a size are given.
+        WeightsError: If a file holds no weights that can be read.
     """
     if config.model is None:
         shorter = int(np.median([min(shape[:2]) for shape in shapes]))
@@ -204,7 +205,7 @@ def chosen_view(config: DataShowConfig, shapes: list[tuple[int, ...]]) -> tuple[
         return _square(side, shorter), ""
     if Path(config.model).exists():
         network = load(Path(config.model))
-        return network.preprocessing, network.name
+        return _resized(network.preprocessing, config.size), network.name
     try:
         record = find_record(config.model)
     except UnknownNameError:
@@ -214,9 +215,15 @@ def chosen_view(config: DataShowConfig, shapes: list[tuple[int, ...]]) -> tuple[
             scan = Preprocessing(input_size=(side, side), resize=28, channels="L", mean=(20 / 255,), std=(200 / 255,))
             return scan, entry.name
         return _square(side, side), entry.name
-    if config.size is not None:
-        raise ConfigError(f"'{config.model}' has weights, which say the size; leave size out, or the model.")
-    return record.preprocessing, record.architecture
+    return _resized(record.preprocessing, config.size), record.architecture
+
+
+def _resized(theirs: Preprocessing, side: int | None) -> Preprocessing:
+    """The preprocessing of trained weights at another size, the margin around the crop in proportion."""
+    if side is None or theirs.resize is None:
+        return theirs
+    resize = max(round(theirs.resize * side / min(theirs.input_size)), side)
+    return replace(theirs, input_size=(side, side), resize=resize)
 
 
 def _square(side: int, shorter: int) -> Preprocessing:
