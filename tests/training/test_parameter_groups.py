@@ -131,14 +131,14 @@ def test_statistics_of_frozen_normalizations_stay() -> None:
 def test_refused_a_layer_that_does_not_exist() -> None:
     module = small_net()
     stages = stages_of(module, classifier=("head",))
-    with pytest.raises(UnknownNameError, match="No layer named 'covn1' to freeze. Nearest: 'conv1'"):
+    with pytest.raises(UnknownNameError, match=r"No layer named 'covn1' to freeze. Nearest: 'conv1'"):
         freeze(module, stages, "covn1")
 
 
 def test_refused_to_freeze_everything() -> None:
     module = small_net()
     stages = stages_of(module, classifier=("head",))
-    with pytest.raises(ConfigError, match="freeze 'head' .* leaves nothing to learn"):
+    with pytest.raises(ConfigError, match=r"freeze 'head' .* leaves nothing to learn"):
         freeze(module, stages, "head")
 
 
