@@ -26,7 +26,7 @@ def test_a_clean_set(here: Path, run_cli: Callable[..., Any]) -> None:
     assert lines[0].split() == ["class", "train", "val"]
     assert lines[1].split() == ["cat", "12", "2"]
     assert "Sizes   48 × 40 pixels, all of them" in lines
-    assert "25 pictures were read; nothing is wrong with them." in lines
+    assert "25 pictures were read; nothing is wrong." in lines
     assert lines[-1] == "Next    striate train set"
 
 

@@ -77,8 +77,14 @@ def test_refusals(tmp_path: Path, name: str, data: bytes | None, message: str) -
         open_data(tmp_path / name)
 
 
-def test_a_hundred_thousand_names_cost_no_decoding(tmp_path: Path) -> None:
-    """Listing opens no picture: files that are none are listed, too, and named when they are read."""
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs a device")
+def test_a_device_is_refused() -> None:
+    with pytest.raises(DataError, match="/dev/null: neither a folder nor a regular file"):
+        open_data("/dev/null")
+
+
+def test_listing_opens_no_picture(tmp_path: Path) -> None:
+    """Files that are none are listed, too, and named when they are read."""
     files(tmp_path, {"a/1.png": b"", "b/1.png": picture()})
     images = open_data(tmp_path)["all"]
     assert len(images) == 2

@@ -108,3 +108,13 @@ def test_a_header_of_base_256_and_one_of_signed_sums(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(bytes(info) + b"abc" + bytes(509 + 1024))
     assert [(m.name, m.size) for m in index_tar(path)] == [("ü", 3)]
+
+
+def test_gnu_tar_keeps_dates_where_posix_has_a_part_of_the_name(tmp_path: Path) -> None:
+    info = bytearray(member("a.png", tarfile.REGTYPE).tobuf(tarfile.GNU_FORMAT))
+    info[345:357] = b"14000000000\0"
+    info[148:156] = b" " * 8
+    info[148:156] = b"%06o\0 " % sum(info)
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(info) + bytes(1024))
+    assert [m.name for m in index_tar(path)] == ["a.png"]

@@ -27,6 +27,7 @@ def test_pictures_with_labels_of_every_kind(tmp_path: Path) -> None:
         ],
     )
     images = read_tar_shards(path)["all"]
+    assert images.problems == ()  # what another kind of reader needs is no problem
     assert images.classes == ("cat", "dog", "eel")
     assert [images.name(i) for i in range(4)] == ["a.tar/x/1.jpg", "a.tar/2.PNG", "a.tar/3.png", "a.tar/4.webp"]
     assert images.labels.tolist() == [1, 0, 1, 2]

@@ -114,9 +114,9 @@ def _show(report: "DataReport", path: str, show: int) -> None:
 
 def _verdict(report: "DataReport") -> str:
     errors, warnings = report.count("error"), report.count("warning")
-    read = f"{report.examined:,} pictures were read"
+    read = "1 picture was read" if report.examined == 1 else f"{report.examined:,} pictures were read"
     if not errors and not warnings:
-        return f"{read}; nothing is wrong with them."
+        return f"{read}; nothing is wrong."
     counted = [f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
     return f"{read}: {', '.join(counted)}."
 

@@ -46,7 +46,8 @@ def open_data(path: str | Path) -> dict[str, ImageSet]:
     except OSError as error:
         name = printable(error.filename or source)
         raise DataError(f"{name}: cannot be opened ({error.strerror or error}).") from error
-    raise DataError(f"{printable(source)}: no such file or folder.")
+    what = "neither a folder nor a regular file" if source.exists() else "no such file or folder"
+    raise DataError(f"{printable(source)}: {what}.")
 
 
 def _open_folder(folder: Path) -> dict[str, ImageSet]:
