@@ -223,7 +223,7 @@ def test_runs_without_curves_and_settings_leave_no_hole():
     page = Page(build_comparison_page(compare([Contender("a", "a"), Contender("b", "b")])))
     assert page.faults == []
     assert [a["id"] for a in page.all("section")] == ["answer", "scores", "pairs"]
-    assert "No run has been tested" in page.text
+    assert "Nothing can be tested" in page.text
 
 
 def test_curves_are_where_their_numbers_are():

@@ -40,6 +40,17 @@ def test_a_clear_difference_is_said_in_one_sentence():
     assert turned.verdict.startswith("B is better than A by 8.0 points")
 
 
+def test_a_winner_is_better_than_every_other_beyond_chance():
+    low, high = answers([True] * 500 + [False] * 500), answers([True] * 800 + [False] * 200)
+    near = answers([True] * 799 + [False] * 201)
+    assert compare([contender("A", low), contender("B", high)]).winner == 1
+    assert compare([contender("A", high), contender("B", low), contender("C", low.subset(range(1000)))]).winner == 0
+    found = compare([contender("A", low), contender("B", high), contender("C", near)])
+    assert found.best == 1
+    assert found.winner is None
+    assert found.to_dict()["winner"] is None
+
+
 def test_a_difference_that_may_be_luck_is_not_called_one():
     a, b = answers([True] * 48 + [False] * 2), answers([True] * 47 + [False] * 2 + [True])
     (pair,) = compare([contender("A", a), contender("B", b)]).pairs

@@ -69,7 +69,7 @@ def _show(done: "Done", paths: list[Path]) -> None:
         ["run", "network", "top-1", "95 %", "loss", "epochs", "time", "parameters"],
         rows,
         align="llrlrrrr",
-        answer=result.best,
+        answer=result.winner,
     )
     for one in result.contenders:
         for note in one.notes:

@@ -112,9 +112,24 @@ class Comparison:
         known = [(one.top1.value, -i) for i, one in enumerate(self.contenders) if one.top1 is not None]
         return -max(known)[1] if known else None
 
+    @property
+    def winner(self) -> int | None:
+        """Index of the one that is better than every other beyond chance; None where there is none."""
+        for i in range(len(self.contenders)):
+            won = sum(
+                pair.significant and pair.test is not None and (pair.test.difference > 0) == (pair.b == i)
+                for pair in self.pairs
+                if i in (pair.a, pair.b)
+            )
+            if won == len(self.contenders) - 1:
+                return i
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, without curves and answers."""
+        winner = self.winner
         return {
+            "winner": None if winner is None else self.contenders[winner].name,
             "runs": [_contender(one) for one in self.contenders],
             "pairs": [
                 {
@@ -178,7 +193,8 @@ def match_pictures(a: Predictions, b: Predictions) -> tuple[NDArray[np.int64], N
     rows = rows[same]
     if len(rows) < max(len(a), len(b)):
         notes.append(
-            f"The validation sets differ: {len(a):,} and {len(b):,} pictures, {len(rows):,} in common. Only they count."
+            f"The validation sets differ: {len(a):,} and {len(b):,} pictures, {len(rows):,} in common. Only "
+            "they count; evaluating both on one set of new pictures tests more."
         )
     return rows[:, 0], rows[:, 1], tuple(notes)
 
