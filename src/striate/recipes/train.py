@@ -71,7 +71,7 @@ def _run(
     folder: RunFolder | None,
     should_stop: Callable[[], bool],
 ) -> Iterator[TrainPlan | TrainEvent]:
-    if folder is None and (begun := world.agree(begun_run() or "")):
+    if folder is None and (begun := world.agree(begun_run(given) or "")):
         folder, resume = RunFolder(Path(begun)), True  # torchrun has started this process again
     plan = plan_training(given, world=world, device=device, folder=folder)
     yield plan
@@ -86,7 +86,7 @@ def _run(
     with _claimed(plan) if world.is_main else nullcontext():
         if world.is_main:
             _write_facts(plan, resume=resume)
-            remember_run(str(plan.folder.path.resolve()))
+            remember_run(given, str(plan.folder.path.resolve()))
         world.wait()
         for event in trainer.run(resume=resume, should_stop=should_stop):
             if world.is_main:

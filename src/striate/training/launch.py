@@ -7,19 +7,30 @@ store while it starts lost processes again (`--max-restarts`), so that they go o
 that name.
 """
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
 import torch.distributed as dist
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
 from striate.errors import StriateError
 
-__all__ = ["ProcessLostError", "begun_run", "failing_together", "first_failure", "is_told_by_another", "remember_run"]
+__all__ = [
+    "ProcessLostError",
+    "begun_run",
+    "enter_meeting",
+    "failing_together",
+    "first_failure",
+    "is_told_by_another",
+    "remember_run",
+]
 
+_meeting: list[str] = []
 _PATIENCE = timedelta(seconds=10)
 _LOST = ("closed by peer", "reset by peer", "broken pipe", "timed out", "gloo", "nccl", "connection", "socket")
 
@@ -64,25 +75,32 @@ def failing_together(*, size: int) -> Iterator[None]:
         raise ProcessLostError(first_failure(words)) from error
 
 
-def remember_run(folder: str) -> None:
-    """Say which run this launch works on, for processes that are started again."""
+def remember_run(given: Mapping[str, Any], folder: str) -> None:
+    """Say in which folder this launch does what was asked for, to processes that are started again."""
     store = _store("run")
     if store is not None:
         with suppress(RuntimeError):
-            store.set("folder", folder)
+            store.set(_key(given), folder)
 
 
-def begun_run() -> str | None:
-    """The run that this launch had begun before this process was started again."""
-    if not int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")):
-        return None
+def begun_run(given: Mapping[str, Any]) -> str | None:
+    """The folder of the run that this launch had begun, before this process was started again."""
     store = _store("run")
     if store is None:
         return None
     with suppress(RuntimeError):
-        if store.check(["folder"]):
-            return str(store.get("folder").decode())
+        if store.check([_key(given)]):
+            return str(store.get(_key(given)).decode())
     return None
+
+
+def enter_meeting(name: str) -> None:
+    """From now on, a failure is one of the processes that have met."""
+    _meeting.append(name)
+
+
+def _key(given: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(given), sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _own_rank() -> str:
@@ -91,7 +109,7 @@ def _own_rank() -> str:
 
 def _first(message: str) -> tuple[str, str]:
     own = (_own_rank(), message)
-    store = _store(f"failure-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}")
+    store = _store(f"failure-{_meeting[-1] if _meeting else os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}")
     if store is not None:
         with suppress(RuntimeError, ValueError):
             rank, text = json.loads(store.compare_set("first", "", json.dumps(own)))

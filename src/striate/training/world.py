@@ -16,9 +16,12 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
 
 from striate.errors import ConfigError
 from striate.models.device import pick_device
+from striate.training.launch import enter_meeting
+from striate.training.meeting import meet
 
 __all__ = ["ALONE", "World", "join_world", "leave_world"]
 
@@ -148,13 +151,26 @@ def join_world(device: str = "auto") -> tuple[World, torch.device]:
     if not dist.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
         try:
-            dist.init_process_group(backend, rank=world.rank, world_size=world.size, timeout=_TIMEOUT)
+            dist.init_process_group(
+                backend, store=_meeting_place(world), rank=world.rank, world_size=world.size, timeout=_TIMEOUT
+            )
         except (RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"Process {world.rank} of {world.size} cannot reach the others: {' '.join(str(error).split())}. Start "
                 "all of them with torchrun, or set MASTER_ADDR and MASTER_PORT."
             ) from error
     return world, chosen
+
+
+def _meeting_place(world: World) -> Store | None:
+    """The store of torchrun's agent, which outlives its processes; None where process 0 makes one for this time."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    port = int(os.environ["MASTER_PORT"])
+    store = TCPStore(os.environ["MASTER_ADDR"], port, is_master=False, timeout=_TIMEOUT, wait_for_workers=False)
+    name, place = meet(store, rank=world.rank, size=world.size, patience=_TIMEOUT)
+    enter_meeting(name)
+    return place
 
 
 def leave_world() -> None:
