@@ -36,7 +36,7 @@ class PadCrop(Geometry):
 
     >>> digits = Preprocessing(input_size=(28, 28), resize=28, channels="L", mean=(0.1,), std=(0.3,))
     >>> PadCrop(digits, flip=0).cut((28, 28), Draws(0, 0, [3]), 0).box
-    (0.0, 0.0, 28.0, 28.0)
+    (0.0, -1.0, 28.0, 27.0)
     """
 
     preprocessing: Preprocessing

@@ -32,8 +32,8 @@ class ScaleJitter(Geometry):
     Differs: only the window is resized, not the whole photo, which is the same but for Pillow's rounding; of a photo
         whose sides differ by more than a factor of 256 the ends are cut, as in evaluation.
 
-    >>> ScaleJitter((224, 224), (256, 256)).cut((512, 512), Draws(0, 0, [3]), 0).box[2:]
-    (502.85714285714283, 493.7142857142857)
+    >>> ScaleJitter((224, 224), (256, 256)).cut((512, 512), Draws(0, 0, [3]), 0).box
+    (6.0, 48.0, 454.0, 496.0)
     """
 
     size: tuple[int, int] = (224, 224)
