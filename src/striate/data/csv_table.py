@@ -31,7 +31,7 @@ __all__ = ["COLUMNS", "is_image_table", "read_csv_table"]
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "file", "filename", "file_name", "filepath", "image", "image_path"),
     "label": ("label", "class", "target", "category", "class_name"),
-    "split": ("split", "subset", "fold"),
+    "split": ("split", "subset"),
     "group": ("group", "group_id"),
     "class_index": ("class_index",),
 }

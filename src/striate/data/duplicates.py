@@ -24,7 +24,7 @@ __all__ = [
     "same_digest",
 ]
 
-MAX_CANDIDATES = 2000
+MAX_CANDIDATES = 10_000
 """So many pictures with like hashes are compared with each other; more are too flat to tell apart by them."""
 
 _FAR_BITS = 2
@@ -137,7 +137,11 @@ def _first_like(index: int, before: NDArray[np.int64], prints: Fingerprints) -> 
     return None
 
 
-def _bit_count(values: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """How many bits are set (`numpy.bitwise_count` came with NumPy 2)."""
-    counts: NDArray[np.int64] = np.unpackbits(values.view(np.uint8).reshape(-1, 8), axis=1).sum(axis=1, dtype=np.int64)
+def _bit_count(values: NDArray[np.uint64]) -> NDArray[np.integer]:
+    """How many bits are set."""
+    if hasattr(np, "bitwise_count"):  # since NumPy 2, and fifty times as fast
+        return np.asarray(np.bitwise_count(values))
+    counts: NDArray[np.integer] = np.unpackbits(values.view(np.uint8).reshape(-1, 8), axis=1).sum(
+        axis=1, dtype=np.int64
+    )
     return counts
