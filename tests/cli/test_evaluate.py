@@ -42,7 +42,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_gives_code_1(run_cli, runs, 
     done = run_cli("evaluate", runs[0])
     assert done.code == 1
     assert "dark/000.png" in done.err
-    assert "1 pictures could not be read and were left out." in done.err
+    assert "Could not be read and left out: 1 of 12 pictures." in done.err
 
 
 def test_runs_are_a_table_and_json(run_cli, runs, tmp_path):

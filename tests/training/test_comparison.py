@@ -94,8 +94,8 @@ def test_names_that_stand_twice_and_labels_that_disagree_are_left_out():
     b = replace(answers([True] * 4, names=("a", "a", "b", "c")), labels=np.array([0, 0, 0, 1]))
     rows, _, notes = match_pictures(a, b)
     assert rows.tolist() == [2]
-    assert "1 names stand for several pictures" in notes[0]
-    assert "1 pictures have different right classes" in notes[1]
+    assert "Names that stand for several pictures are left out: 1." in notes[0]
+    assert "Pictures whose right class differs are left out: 1." in notes[1]
 
 
 def test_more_than_two_are_adjusted():

@@ -271,6 +271,7 @@ def sitting(nursery: Any, folder: Path, case: str, *, resume: bool, kill_after: 
     return int(nursery.stdout.readline())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 @pytest.mark.parametrize("case", ["sgd", "everything"])
 def test_killed_at_random_moments(nursery: Any, tmp_path: Path, case: str) -> None:

@@ -129,7 +129,7 @@ def _show(done: "Done") -> None:
     for problem in (facts.get("problems") or [])[:5]:
         print_note(printable(f"{problem['where']}: {problem['text']}"))
     if facts.get("skipped"):
-        print_note(f"{facts['skipped']:,} pictures could not be read and were left out.")
+        print_note(f"Could not be read and left out: {facts['skipped']:,} of {n + int(facts['skipped']):,} pictures.")
     for mine, theirs in list((facts.get("renamed") or {}).items())[:5]:
         print_note(printable(f"The data's class '{mine}' is the network's '{theirs}'."))
     report = done.files["report"]

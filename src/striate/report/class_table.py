@@ -10,6 +10,8 @@ from striate.training.metrics import Rate
 __all__ = ["ClassLine", "ClassSection", "build_class_table"]
 
 MOST_LINES = 1000
+ALL_LISTED = 100
+"""Up to here classes without pictures are listed, too."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def build_class_table(found: Evaluation) -> ClassSection:
     hard = found.hardest_classes
     empty = [c for c in range(len(classes)) if scores.support[c] == 0]
     lines = []
-    for c in [*hard, *empty][:MOST_LINES]:
+    listed = [*hard, *empty] if len(classes) <= ALL_LISTED else hard
+    for c in listed[:MOST_LINES]:
         rate = Rate.of(int(scores.hits[c]), int(scores.support[c]))
         other = most.get(c)
         recall, precision, f1 = (float(v[c]) for v in (scores.recall, scores.precision, scores.f1))

@@ -181,7 +181,7 @@ def match_pictures(a: Predictions, b: Predictions) -> tuple[NDArray[np.int64], N
     common = [name for name in places_a if name in places_b]
     notes = []
     if doubled_a or doubled_b:
-        notes.append(f"{max(doubled_a, doubled_b):,} names stand for several pictures and are left out.")
+        notes.append(f"Names that stand for several pictures are left out: {max(doubled_a, doubled_b):,}.")
     rows = np.array([(places_a[name], places_b[name]) for name in common], dtype=np.int64).reshape(-1, 2)
     given = (
         np.array(a.classes, dtype=object)[a.labels[rows[:, 0]]],
@@ -189,7 +189,7 @@ def match_pictures(a: Predictions, b: Predictions) -> tuple[NDArray[np.int64], N
     )
     same = np.asarray(given[0] == given[1], dtype=np.bool_).reshape(-1)
     if not same.all():
-        notes.append(f"{int((~same).sum()):,} pictures have different right classes in the two and are left out.")
+        notes.append(f"Pictures whose right class differs are left out: {int((~same).sum()):,}.")
     rows = rows[same]
     if len(rows) < max(len(a), len(b)):
         notes.append(
