@@ -108,6 +108,8 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise DataError(f"{printable(path)}: no such file.") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{printable(path)}: no YAML ({' '.join(str(error).split())}).") from error
+    except RecursionError:
+        raise DataError(f"{printable(path)}: no settings (brackets in brackets without end).") from None
     if not isinstance(values, dict):
         raise DataError(f"{printable(path)}: must hold settings, one 'name: value' a line.")
     known = [*TrainConfig.model_fields, "striate"]
@@ -204,14 +206,16 @@ def _say_finished(folder: "RunFolder", *, data: str, json: bool) -> int:
     """A finished run cannot be prolonged: its learning rate has come to its end."""
     if not is_speaker():
         return Exit.OK
+    from striate.recipes.train_plan import say_many
+
     status = folder.status()
     if json:
         print_json({"run": str(folder.path), **status, "rows": folder.metrics(), "plan": None})
         return Exit.OK
     best = "" if status.get("best_top1") is None else f"; best {percent(status['best_top1'])}"
     print_result(
-        f"{printable(folder.path)} is finished: {status['epoch']} epochs{best}. Nothing was changed. To learn more, "
-        "start a new run from its weights."
+        f"{printable(folder.path)} is finished: {say_many(status['epoch'], 'epoch')}{best}. Nothing was changed. To "
+        "learn more, start a new run from its weights."
     )
     model = str(folder.config().get("model", "")).partition(".")[0]
     print_next(command("striate", "train", Path(data), "--model", model, "--weights", folder.path))
@@ -219,7 +223,7 @@ def _say_finished(folder: "RunFolder", *, data: str, json: bool) -> int:
 
 
 def _show_plan_only(given: dict[str, Any], *, folder: "RunFolder | None", json: bool) -> int:
-    from striate.recipes.train_plan import plan_training
+    from striate.recipes.train_plan import first_problems, plan_training
     from striate.training.world import join_world, leave_world
 
     world, device = join_world(str(given.get("device", "auto")))
@@ -232,7 +236,7 @@ def _show_plan_only(given: dict[str, Any], *, folder: "RunFolder | None", json: 
     if json:
         print_json(plan.to_dict())
     else:
-        for line in plan.sentences():
+        for line in (*plan.sentences(), *first_problems(plan.data.problems)):
             print_result(line)
         print_result(f"Would go to {printable(plan.folder.path)}")
     return Exit.OK
@@ -300,13 +304,13 @@ class _Screen(ProgressLine):
         return code
 
     def _finished(self, plan: "TrainPlan", done: "TrainingDone") -> None:
-        from striate.recipes.train_plan import say_seconds
+        from striate.recipes.train_plan import say_many, say_seconds
 
         folder = plan.folder
         early = f" (nothing got better for {plan.config.patience} epochs)" if done.early else ""
         score = "" if done.best_top1 is None else f"; best {percent(done.best_top1)} after epoch {done.best_epoch}"
         print_result(
-            f"Finished: {done.epochs} epochs in {say_seconds(done.seconds)}{early}{score}.",
+            f"Finished: {say_many(done.epochs, 'epoch')} in {say_seconds(done.seconds)}{early}{score}.",
             style=ANSWER,
         )
         print_result(f"Weights {printable(folder.best)}")

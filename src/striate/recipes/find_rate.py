@@ -9,7 +9,6 @@ import numpy as np
 from striate.data.files import write_whole
 from striate.draw import draw_lr_finder, encode_png
 from striate.errors import ConfigError, DataError
-from striate.recipes.train import build_task
 from striate.recipes.train_plan import TrainPlan, plan_training
 from striate.training.rate_finder import FoundRate, RateTried, find_rate
 from striate.training.world import join_world, leave_world
@@ -40,7 +39,7 @@ def run(given: Mapping[str, Any]) -> Generator[TrainPlan | RateTried, None, tupl
             )
         plan = plan_training(given, world=world, device=device)
         yield plan
-        found = yield from find_rate(build_task(plan), plan.config.settings(), device=device)
+        found = yield from find_rate(plan.task, plan.config.settings(), device=device)
     finally:
         leave_world()
     if len(found.rates) < 2:

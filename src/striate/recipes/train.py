@@ -29,11 +29,10 @@ from striate.training.events import EpochDone, Resumed, Stopped, TrainEvent
 from striate.training.launch import begun_run, failing_together, remember_run
 from striate.training.loop import Trainer
 from striate.training.run_folder import RunFolder
-from striate.training.task import Task
 from striate.training.world import World, join_world, leave_world
 from striate.weights import NativeMetadata, save_native
 
-__all__ = ["build_task", "is_finished", "run", "same_run"]
+__all__ = ["is_finished", "run", "same_run"]
 
 
 def run(
@@ -76,7 +75,7 @@ def _run(
     plan = plan_training(given, world=world, device=device, folder=folder)
     yield plan
     trainer = Trainer(
-        build_task(plan),
+        plan.task,
         plan.config.settings(),
         plan.folder,
         save_weights=lambda path, state: save_native(path, state, metadata=_metadata(plan)),
@@ -118,21 +117,6 @@ def is_finished(folder: RunFolder) -> bool:
         DataError: If its status is damaged.
     """
     return folder.exists() and (folder.path / "status.json").exists() and folder.status().get("state") == "finished"
-
-
-def build_task(plan: TrainPlan) -> Task:
-    """What the plan says is to be learned, for the loop."""
-    return Task(
-        module=plan.beginning.module,
-        preprocessing=plan.beginning.preprocessing,
-        labels=Labels(plan.data.train.classes),
-        train=plan.data.train,
-        validation=plan.data.validation,
-        augmentation=plan.augmentation,
-        classifier=plan.beginning.entry.classifier,
-        fine_tuning=bool(plan.beginning.start),
-        max_megapixels=plan.config.max_megapixels,
-    )
 
 
 @contextmanager

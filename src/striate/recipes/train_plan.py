@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from striate.data import Labels
 from striate.data.augment.recipes import Augmentation, build_augmentation
 from striate.data.problem import Problem
 from striate.errors import ConfigError
@@ -17,9 +18,10 @@ from striate.recipes.train_data import LearningData, find_learning_data, look_at
 from striate.recipes.train_network import Beginning, begin, find_start
 from striate.training.estimate import Estimate, estimate_training
 from striate.training.run_folder import RunFolder
+from striate.training.task import Task
 from striate.training.world import World
 
-__all__ = ["TrainPlan", "first_problems", "plan_training", "resolve", "say_seconds"]
+__all__ = ["TrainPlan", "first_problems", "plan_training", "resolve", "say_many", "say_seconds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,11 @@ class TrainPlan:
     device: torch.device
     processes: int
 
+    @property
+    def task(self) -> Task:
+        """What is to be learned, for the loop."""
+        return _task(self.config, self.data, self.beginning, self.augmentation)
+
     def sentences(self) -> list[str]:
         """The plan for people, a line each."""
         data, begun, config = self.data, self.beginning, self.config
@@ -59,18 +66,21 @@ class TrainPlan:
             if present.min() != present.max()
             else (f"{present.min():,} a class")
         )
-        held = "" if data.validation is None else f"{len(data.validation):,} pictures to validate on ({data.held_out})"
+        held = "none to validate on"
+        if data.validation is not None:
+            held = f"{say_many(len(data.validation), 'picture')} to validate on ({data.held_out})"
         start = f"weights of {begun.start}" if begun.start else "fresh weights"
         memory = self.estimate.memory_bytes / 2**20
         lines = [
             (
-                f"Train {begun.entry.name} ({start}) on {len(train):,} pictures of {len(train.classes):,} classes "
-                f"({spread}){'; ' + held if held else '; none to validate on'}."
+                f"Train {begun.entry.name} ({start}) on {say_many(len(train), 'picture')} of "
+                f"{len(train.classes):,} classes ({spread}); {held}."
             ),
             f"Pictures: {begun.preprocessing.describe()}",
             f"Augmentation: {'; '.join(self.augmentation.describe())}.",
             (
-                f"Learning: recipe '{self.recipe}', {config.epochs} epochs of {config.batch_size} pictures a step, "
+                f"Learning: recipe '{self.recipe}', {say_many(config.epochs, 'epoch')} of "
+                f"{say_many(config.batch_size, 'picture')} a step, "
                 f"{config.optimizer}, {config.schedule} schedule, {config.precision} on {self.device}"
                 f"{f', {self.processes} processes' if self.processes > 1 else ''}."
             ),
@@ -103,6 +113,15 @@ class TrainPlan:
             "processes": self.processes,
             "problems": [asdict(problem) for problem in self.data.problems],
         }
+
+
+def say_many(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> say_many(1, "epoch"), say_many(2000, "picture")
+    ('1 epoch', '2,000 pictures')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def say_seconds(seconds: float) -> str:
@@ -172,18 +191,26 @@ def plan_training(
         changes["flip"] = 0.5 if config.flip else 0.0
     augmentation = build_augmentation(policy, begun.preprocessing, settings=changes)
     settings = config.settings()
-    estimate = estimate_training(
-        begun.module,
-        settings,
-        shape=(len(begun.preprocessing.channels), *begun.preprocessing.input_size),
-        pictures=len(data.train),
-        device=device,
-        processes=world.size,
-    )
+    task = _task(config, data, begun, augmentation)
+    estimate = estimate_training(task, settings, device=device, processes=world.size)
     # Size and channels stay "auto": what they became is in data.json, and depends on how the pictures look.
     decided = {"data": config.data.resolve(), "weights": _anywhere(start), "augment": policy, "recipe": recipe}
     config = config.model_copy(update={**decided, "name": folder.name})
     return TrainPlan(config, recipe, data, begun, augmentation, estimate, folder, device, world.size)
+
+
+def _task(config: TrainConfig, data: LearningData, begun: Beginning, augmentation: Augmentation) -> Task:
+    return Task(
+        module=begun.module,
+        preprocessing=begun.preprocessing,
+        labels=Labels(data.train.classes),
+        train=data.train,
+        validation=data.validation,
+        augmentation=augmentation,
+        classifier=begun.entry.classifier,
+        fine_tuning=bool(begun.start),
+        max_megapixels=config.max_megapixels,
+    )
 
 
 def _run_name(config: TrainConfig) -> str:

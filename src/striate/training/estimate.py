@@ -1,23 +1,29 @@
-"""What a training will cost, before it begins: time from two measured steps, memory from what has to be kept."""
+"""What a training will cost, before it begins: time from a few real steps, memory from what has to be kept."""
 
 import copy
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from time import perf_counter
 
+import numpy as np
 import torch
-from torch import nn
 
-from striate.errors import StriateError
+from striate.data.loader import Batch, load_batches
+from striate.errors import ConfigError, StriateError
 from striate.probe import summary
-from striate.training.losses import every_logits
+from striate.training.learner import Learner
+from striate.training.loop import reading_threads
+from striate.training.order import epoch_batches
 from striate.training.settings import TrainSettings
+from striate.training.task import Task
+from striate.training.world import ALONE
 
 __all__ = ["Estimate", "estimate_training"]
 
 _MOST_MACS = 2e10  # a trial step of a large network takes fewer pictures
-_SLACK = 1.15  # reading, validation and checkpoints come on top
+_TRIAL_S = 1.5  # of steps after the first, which is slower than all others
+_SLACK = 1.1  # checkpoints and files come on top
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Estimate:
     Attributes:
         parameters: Numbers that the network has.
         macs: Multiply-adds of one picture, forward.
-        seconds: Of all epochs, from a trial step on this machine.
+        seconds: Of all epochs, from trial steps on this machine.
         memory_bytes: Weights, gradients, the optimizer's memory, and the maps that the backward pass needs.
     """
 
@@ -37,65 +43,88 @@ class Estimate:
     memory_bytes: int
 
 
-def estimate_training(
-    module: nn.Module,
-    settings: TrainSettings,
-    *,
-    shape: tuple[int, int, int],
-    pictures: int,
-    device: torch.device,
-    processes: int = 1,
-) -> Estimate:
-    """Try a step on random pictures with a copy of the network, and count.
+def estimate_training(task: Task, settings: TrainSettings, *, device: torch.device, processes: int = 1) -> Estimate:
+    """Learn from a few of the pictures with a copy of the network, and count.
 
     Args:
-        module: It is left as it was.
-        settings: Batch, epochs, precision, optimizer.
-        shape: `c h w` of one picture.
-        pictures: To learn from.
+        task: Its network is left as it was.
+        settings: Of the run.
         device: Where the training will run.
         processes: That share the batches.
+
+    Raises:
+        ConfigError: If a step cannot work with these settings.
     """
-    parameters = sum(parameter.numel() for parameter in module.parameters())
+    parameters = sum(parameter.numel() for parameter in task.module.parameters())
     macs = kept = 0
     with suppress(StriateError, RuntimeError):
-        table = summary(module, shape)
+        table = summary(task.module, (len(task.preprocessing.channels), *task.preprocessing.input_size))
         macs = table.macs
         parents = {row.address.rpartition(".")[0] for row in table.rows}
         # Of a container the output is that of its last part.
         kept = sum(prod(row.output_shape) for row in table.rows if row.address not in parents)
-    share = max(settings.batch_size // processes, 1)
-    count = max(min(share, int(_MOST_MACS // (3 * max(macs, 1)))), min(share, 2))
-    seconds = _trial(module, settings, shape, count, device) / count
-    width = {"float64": 8, "float32": 4, "bfloat16": 4}[settings.precision]
+    share = max(min(settings.batch_size, len(task.train)) // processes, 1)
+    part = max(share // settings.accumulate, 1)
+    count = max(min(part, int(_MOST_MACS // (3 * max(macs, 1)))), min(part, 2))
+    read, step = _trial(task, settings, count=count, device=device)
+    threads = max(reading_threads(settings), 1)
+    validated = 0 if task.validation is None else len(task.validation)
+    # Reading takes the time of the same cores that compute, unless a GPU does.
+    picture = step + read / threads if device.type == "cpu" else max(step, read / threads)
+    epoch = picture * len(task.train) + (step / 3 + read / threads) * validated
+    width = 8 if settings.precision == "float64" else 4
     copies = 2 + (1 if settings.optimizer == "sgd" else 2) + (2 if settings.ema else 0)
-    maps = kept * (share // settings.accumulate or 1) * (2 if settings.precision == "bfloat16" else width)
+    maps = kept * part * (2 if settings.precision == "bfloat16" else width)
     return Estimate(
         parameters=parameters,
         macs=macs,
-        seconds=seconds * pictures * settings.epochs / processes * _SLACK,
+        seconds=epoch * settings.epochs / processes * _SLACK,
         memory_bytes=parameters * width * copies + maps,
     )
 
 
-def _trial(
-    module: nn.Module, settings: TrainSettings, shape: tuple[int, int, int], count: int, device: torch.device
-) -> float:
-    """Seconds of a forward and a backward pass."""
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    dtype = torch.float64 if settings.precision == "float64" else torch.float32
-    twin = copy.deepcopy(module).to(device=device, dtype=dtype).to(memory_format=layout)  # type: ignore[call-overload]
-    twin.train()
+def _trial(task: Task, settings: TrainSettings, *, count: int, device: torch.device) -> tuple[float, float]:
+    """Seconds to read a picture in one thread, and to learn from it."""
     state = torch.get_rng_state()
-    x = torch.rand(count, *shape, device=device, dtype=dtype).contiguous(memory_format=layout)
-    times = []
-    for _ in range(2):
-        began = perf_counter()
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.precision == "bfloat16"):
-            logits, auxiliary = every_logits(twin(x))
-        torch.stack([part.float().logsumexp(1).sum() for part in (logits, *auxiliary)]).sum().backward()  # type: ignore[no-untyped-call]
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(perf_counter() - began)
-    torch.set_rng_state(state)
-    return min(times)
+    twin = replace(task, module=copy.deepcopy(task.module))
+    alone = settings.model_copy(update={"accumulate": 1, "strategy": "ddp"})
+    learner = Learner(twin, alone, device=device, world=ALONE)
+    learner.enter_phase(epoch=settings.head_epochs)
+    learner.begin_epoch()
+    began = perf_counter()
+    batch = _some_pictures(task, settings, count=count)
+    read = perf_counter() - began
+    if not len(batch):
+        return read / count, 0.0  # whoever trains will be told
+    times: list[float] = []
+    try:
+        while len(times) < 2 or (len(times) < 6 and sum(times[1:]) < _TRIAL_S):
+            began = perf_counter()
+            learner.learn(batch, step=len(times), epoch=0, count=len(batch), rate=1e-9)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(perf_counter() - began)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ConfigError(
+            f"Batch normalization cannot learn from {len(batch)} picture of {task.preprocessing.input_size[0]} pixels "
+            "at a time; give a larger batch_size, a smaller accumulate, or a larger size."
+        ) from error
+    finally:
+        torch.set_rng_state(state)
+    return read / count, float(np.median(times[1:])) / len(batch)
+
+
+def _some_pictures(task: Task, settings: TrainSettings, *, count: int) -> Batch:
+    first = epoch_batches(len(task.train), len(task.train), seed=settings.seed, epoch=0)[0][:count]
+    loaded = load_batches(
+        task.train,
+        [first],
+        task.augmentation.geometry,
+        seed=settings.seed,
+        epoch=0,
+        workers=0,
+        max_megapixels=task.max_megapixels,
+    )
+    return next(loaded)

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from striate.data.image_set import ImageSet
 from striate.data.loader import Batch, load_batches
+from striate.data.pixel_cache import PixelCache
 from striate.data.problem import Problem
 from striate.errors import ConfigError, DataError, WeightsError
 from striate.training.checkpoint import Checkpoint, write_checkpoint
@@ -101,12 +102,15 @@ class Trainer:
         self.save_weights = save_weights
         if not len(task.train):
             raise ConfigError(f"{task.train.source}: there are no pictures to learn from.")
+        if settings.loss == "map" and task.augmentation.mixing is not None:
+            raise ConfigError("loss 'map' knows one right class a picture; leave mixup and cutmix out.")
         self._identity = run_identity(task, settings)
         world.check_same("their settings or their pictures", self._identity)
         self.learner = Learner(task, settings, device=self.device, world=world)
         self.steps_per_epoch = count_batches(len(task.train), settings.batch_size)
         self.steps = self.steps_per_epoch * settings.epochs
         self.progress = Progress()
+        self._cache = PixelCache(task.train)
         self._newest: Path | None = None  # a checkpoint that is whole
         self._pictures: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # those of the newest step
         self._owed: tuple[dict[str, Tensor], Predictions | None] | None = None  # the best, not on the disk yet
@@ -174,6 +178,8 @@ class Trainer:
             seed=settings.seed,
             epoch=progress.epoch,
             workers=reading_threads(settings),
+            decode=settings.decode,
+            cache=self._cache,
             max_megapixels=self.task.max_megapixels,
         )
         pending: Pending = deque()
@@ -215,7 +221,15 @@ class Trainer:
     def _learn(self, batch: Batch, count: int, rate: float) -> tuple[int, Tensor, Tensor, NDArray[np.int64]]:
         progress = self.progress
         self._pictures = batch.indices
-        loss, right = self.learner.learn(batch, step=progress.step, epoch=progress.epoch, count=count, rate=rate)
+        try:
+            loss, right = self.learner.learn(batch, step=progress.step, epoch=progress.epoch, count=count, rate=rate)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise DataError(
+                f"Only {self.task.train.where(int(batch.indices[0]))} of its batch can be read, and batch "
+                "normalization needs more than one picture; give a larger batch_size, or mend the pictures left out."
+            ) from error
         return progress.step + 1, loss, right, batch.indices
 
     def _take_in(self, pending: Pending, *, keep: int) -> float | None:

@@ -46,6 +46,8 @@ class TrainSettings(BaseModel):
         layer_decay: Factor of the learning rate from one stage to the one before it; 1 for the same rate everywhere.
         patience: Stop after so many epochs without a better validation score; 0 for never.
         seed: Decides first weights, order, augmentation and dropout.
+        decode: How training pictures are decoded and resized: `fast` (JPEG at a smaller scale, linear), or `exact` as in
+            evaluation.
         workers: Threads that read pictures; by default as many as there are cores, at most 8.
         checkpoint_minutes: Longest time between two checkpoints; one more is written after every epoch.
         keep_best: Which validation score decides: `top1`, or `loss`.
@@ -85,6 +87,7 @@ class TrainSettings(BaseModel):
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     patience: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    decode: Literal["fast", "exact"] = "fast"
     workers: int | None = Field(default=None, ge=0)
     checkpoint_minutes: float = Field(default=10.0, gt=0)
     keep_best: Literal["top1", "loss"] = "top1"
@@ -105,6 +108,13 @@ class TrainSettings(BaseModel):
             name = "ema" if self.ema else "head_epochs"
             raise ConfigError(
                 f"strategy 'fsdp' works without {name}, got {name} {getattr(self, name):g}; leave one of them out."
+            )
+        other = {"label_smoothing": 0.0, "class_weights": "none", "temperature": 1.0}
+        unlike = [name for name, usual in other.items() if getattr(self, name) != usual]
+        if self.loss == "map" and unlike:
+            raise ConfigError(
+                f"loss 'map' knows one right class a picture, all classes alike; got {unlike[0]} "
+                f"{getattr(self, unlike[0])}, which is for 'cross-entropy'."
             )
         if self.accumulate > self.batch_size:
             raise ConfigError(f"accumulate {self.accumulate} is more than the batch of {self.batch_size} pictures.")
