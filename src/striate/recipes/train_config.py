@@ -27,6 +27,7 @@ class TrainConfig(TrainSettings):
         name: Of the run; by default model and data.
         root: Folder of all runs.
         val: Share of the training pictures to validate on, where the data has no `val` of its own.
+        split_seed: Decides which pictures are set aside: the same for all seeds of training, so that runs compare.
         size: Side of what the network sees, in pixels; by default that of the weights, or what suits the pictures.
         channels: `RGB`, `L` (gray), or `auto`: gray where all pictures are and the weights start afresh.
         augment: A name of `striate.data.augment.recipes.POLICIES`, or `auto`.
@@ -45,6 +46,7 @@ class TrainConfig(TrainSettings):
     name: str | None = None
     root: Path = Path("runs")
     val: float = Field(default=0.1, ge=0, lt=1)
+    split_seed: int = Field(default=0, ge=0, lt=2**63)
     size: int | None = Field(default=None, ge=1, le=4096)
     channels: Literal["auto", "RGB", "L"] = "auto"
     augment: str = "auto"

@@ -85,7 +85,7 @@ def find_learning_data(path: Path, *, val: float, seed: int) -> LearningData:
         parts = split_set(train, {"train": 1 - val, "val": val}, seed=seed)
         problems += tuple(p for p in parts["val"].problems if p not in problems)
         train, validation = parts["train"], parts["val"]
-        held_out = f"{100 * val:.3g} % of the training pictures, by seed {seed}"
+        held_out = f"{100 * val:.3g} % of the training pictures, by split seed {seed}"
     elif validation is None:
         held_out = "none"
     if validation is not None and not len(validation):

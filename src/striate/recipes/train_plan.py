@@ -175,7 +175,7 @@ def plan_training(
     start = find_start(asked.model, asked.weights)
     if folder is None:
         folder = RunFolder(asked.root / "classify" / world.agree(_run_name(asked) if world.is_main else ""))
-    data = find_learning_data(asked.data, val=asked.val, seed=asked.seed)
+    data = find_learning_data(asked.data, val=asked.val, seed=asked.split_seed)
     config, recipe = resolve(given, start=start, pictures=len(data.train))
     torch.manual_seed(config.seed)
     look = look_at(data.train, max_megapixels=config.max_megapixels)

@@ -15,6 +15,7 @@ from striate.training.events import Validating
 from striate.training.exchange import every_problem
 from striate.training.learner import Learner
 from striate.training.losses import every_logits
+from striate.training.metrics import negative_log_likelihood, top_k_hits
 from striate.training.order import count_batches
 from striate.training.predictions import Predictions
 
@@ -87,12 +88,9 @@ def validate(
 
 def scores_of(answered: Predictions, *, temperature: float = 1.0) -> dict[str, float]:
     """The numbers of a row of metrics: mean negative log-likelihood at the temperature of training, top-1 and top-5."""
-    order = np.argsort(-answered.logits, axis=1, kind="stable")[:, :5]
-    hits = order == answered.labels[:, None]
     surer = replace(answered, logits=answered.logits / np.float32(temperature))
-    right = np.take_along_axis(surer.log_probabilities, answered.labels[:, None], axis=1)
     return {
-        "val_loss": float(-right.mean()),
-        "val_top1": float(hits[:, 0].mean()),
-        "val_top5": float(hits.any(axis=1).mean()),
+        "val_loss": negative_log_likelihood(surer.log_probabilities, answered.labels),
+        "val_top1": float(answered.correct.mean()),
+        "val_top5": float(top_k_hits(answered.logits, answered.labels, 5).mean()),
     }
