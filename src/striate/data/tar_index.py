@@ -146,7 +146,7 @@ def _checksum_fits(block: bytes) -> bool:
     except ValueError:
         return False
     rest = block[:148] + b" " * 8 + block[156:]
-    return stated in {sum(rest), sum(byte - 256 if byte > 127 else byte for byte in rest)}
+    return stated == sum(rest) or stated == sum(byte - 256 if byte > 127 else byte for byte in rest)
 
 
 def _number(field: bytes, archive: str) -> int:
