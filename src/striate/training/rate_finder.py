@@ -30,7 +30,7 @@ from striate.training.world import ALONE
 
 __all__ = ["FoundRate", "RateTried", "find_rate", "steepest_rate"]
 
-_SMOOTHING = 2.0  # steps; of a filter that looks both ways, so that nothing is shifted to higher rates
+_SMOOTHING = 1 / 20  # of all steps: deviation of a filter that looks both ways and so shifts nothing to higher rates
 _FLOWN_OFF = 4.0  # times the lowest loss
 
 
@@ -127,7 +127,7 @@ def find_rate(
                 break
     finally:
         batches.close()
-    smoothed = gaussian_filter1d(np.array(losses), _SMOOTHING, mode="nearest") if losses else np.zeros(0)
+    smoothed = _smooth(np.array(losses), _SMOOTHING * steps)
     return FoundRate(np.array(rates), np.array(losses), smoothed, steepest_rate(rates, smoothed))
 
 
@@ -147,6 +147,15 @@ def steepest_rate(rates: ArrayLike, losses: ArrayLike) -> float | None:
         return None
     falls = np.diff(y[: lowest + 1]) / np.diff(x[: lowest + 1])  # falls[i]: what the step with rate i+1 shows
     return float(np.asarray(rates, dtype=np.float64)[int(falls.argmin()) + 1]) if falls.min() < 0 else None
+
+
+def _smooth(losses: NDArray[np.float64], deviation: float) -> NDArray[np.float64]:
+    """Without the noise of single batches, nor the spikes of steps that flew off."""
+    if not len(losses):
+        return losses
+    most = 1.5 * float(np.median(losses[:10]))
+    smoothed: NDArray[np.float64] = gaussian_filter1d(np.minimum(losses, most), deviation, mode="nearest")
+    return smoothed
 
 
 def _endless_batches(task: Task, settings: TrainSettings) -> Generator[tuple[int, Batch], None, None]:
