@@ -47,7 +47,7 @@ class WeightsWarning(UserWarning):
     """Weights were loaded, but some of them were left out or changed; the message names them."""
 
 
-def nearest(name: str, names: Iterable[str], *, count: int = 3) -> str:
+def nearest(name: object, names: Iterable[str], *, count: int = 3) -> str:
     """A sentence with the names nearest to `name`, to end an `UnknownNameError` with.
 
     >>> nearest("resnet51", ["resnet50", "resnet18", "vgg16"])
@@ -56,7 +56,7 @@ def nearest(name: str, names: Iterable[str], *, count: int = 3) -> str:
     "Known: 'resnet50'."
     """
     known = list(names)
-    close = get_close_matches(name, known, n=count, cutoff=0.5)
+    close = get_close_matches(str(name), known, n=count, cutoff=0.5)
     if close:
         return "Nearest: " + ", ".join(f"'{c}'" for c in close) + "."
     if not known:

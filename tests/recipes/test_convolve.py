@@ -37,6 +37,12 @@ def test_inputs_that_are_none_are_refused(text: str) -> None:
         parse_input(text)
 
 
+@pytest.mark.untyped
+def test_an_input_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ConfigError, match="INPUT must be a text such as '3x224x224', got 224"):
+        parse_input(224)  # type: ignore[arg-type]
+
+
 def test_lost_pixels_and_axes_are_said() -> None:
     (sizes,) = say_sizes(measure(parse_layers("conv f=3 s=2 n=1"), (1, 8, 9)))
     assert sizes.lines == (

@@ -10,6 +10,7 @@ Settings are checked here, when a layer is made; whether it fits its input is fo
 from dataclasses import dataclass
 from typing import Literal, SupportsIndex, cast, get_args
 
+from striate.arithmetic.checks import yes_or_no
 from striate.arithmetic.numbers import whole
 from striate.arithmetic.padding import PADDING_NAMES, PaddingSpec
 from striate.errors import ConfigError, UnknownNameError, nearest
@@ -67,8 +68,8 @@ class Convolution:
         for name in ("out_channels", "groups"):
             value = getattr(self, name)
             _set(self, name, None if value is None else whole(name, value, at_least=1))
-        _yes_or_no("bias", self.bias)
-        _yes_or_no("transposed", self.transposed)
+        yes_or_no("bias", self.bias)
+        yes_or_no("transposed", self.transposed)
         if self.transposed and isinstance(self.padding, str):
             raise ConfigError(
                 f"padding of a transposed convolution must be a number or (before, after), got {self.padding!r}."
@@ -109,7 +110,7 @@ class Pooling:
     def __post_init__(self) -> None:
         _one_of("kind", self.kind, get_args(PoolingKind))
         _window(self, self.kernel_size, self.stride, self.padding, self.dilation)
-        _yes_or_no("ceil_mode", self.ceil_mode)
+        yes_or_no("ceil_mode", self.ceil_mode)
         _same_axes(kernel_size=self.kernel_size, stride=self.stride, padding=self.padding, dilation=self.dilation)
 
 
@@ -147,7 +148,7 @@ class Linear:
 
     def __post_init__(self) -> None:
         _set(self, "out_features", whole("out_features", self.out_features, at_least=1))
-        _yes_or_no("bias", self.bias)
+        yes_or_no("bias", self.bias)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,11 +267,6 @@ def _same_axes(**settings: object) -> None:
     if len(set(given.values())) > 1:
         listed = ", ".join(f"{name} {axes}" for name, axes in given.items())
         raise ConfigError(f"settings must have one number an axis for the same axes, got axes: {listed}.")
-
-
-def _yes_or_no(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be True or False, got {value!r}.")
 
 
 def _one_of(name: str, value: str, names: tuple[str, ...]) -> None:

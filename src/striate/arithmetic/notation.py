@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
+from striate.arithmetic.checks import text_of
 from striate.arithmetic.layer import (
     Activation,
     Axes,
@@ -52,7 +53,7 @@ def parse_layer(text: str) -> Layer:
     >>> parse_layer("conv f=3x5 n=8 b=no") == parse_layer("conv kernel_size=3x5 out_channels=8 bias=no")
     True
     """
-    layers = parse_layers(text)
+    layers = parse_layers(text_of("layer", text, example="conv f=3 n=8"))
     if len(layers) != 1:
         raise ConfigError(f"One layer must be given, such as 'conv f=3 n=8', got {text!r}.")
     return layers[0]
@@ -68,6 +69,7 @@ def parse_layers(text: str) -> tuple[Layer, ...]:
     >>> [type(layer).__name__ for layer in parse_layers("conv f=3 n=8; relu; maxpool f=2")]
     ['Convolution', 'Activation', 'Pooling']
     """
+    text = text_of("layers", text, example="conv f=3 n=8; relu")
     return tuple(_parse_one(part) for part in _split(text, ";") if part.strip())
 
 

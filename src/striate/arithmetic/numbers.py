@@ -1,11 +1,12 @@
 """Whole numbers at the public door: exact at any size, and never a float that looks like one."""
 
+from math import log10
 from operator import index
 from typing import SupportsIndex
 
 from striate.errors import ConfigError
 
-__all__ = ["whole"]
+__all__ = ["say_whole", "whole"]
 
 
 def whole(name: str, value: SupportsIndex, *, at_least: int) -> int:
@@ -22,7 +23,17 @@ def whole(name: str, value: SupportsIndex, *, at_least: int) -> int:
     except TypeError:
         number = None
     if number is None or isinstance(value, bool):
-        raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {value!r}.")
+        raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {value!r:.80}.")
     if number < at_least:
-        raise ConfigError(f"{name} must be at least {at_least}, got {number}.")
+        raise ConfigError(f"{name} must be at least {at_least}, got {say_whole(number)}.")
     return number
+
+
+def say_whole(number: int) -> str:
+    """The number, or how many digits it has where nobody could read them (Python writes no more than 4,300).
+
+    >>> say_whole(-12), say_whole(10**5000)
+    ('-12', 'one of about 5001 digits')
+    """
+    digits = int(number.bit_length() * log10(2)) + 1
+    return str(number) if digits <= 60 else f"{'a negative ' if number < 0 else ''}one of about {digits} digits"

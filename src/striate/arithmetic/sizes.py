@@ -15,6 +15,7 @@ padding before it.
 
 from dataclasses import dataclass
 
+from striate.arithmetic.checks import yes_or_no
 from striate.arithmetic.numbers import whole
 from striate.arithmetic.padding import Padding, PaddingSpec, reach, resolve_padding, split_padding
 from striate.errors import ConfigError, ShapeError
@@ -107,8 +108,8 @@ def pool_output_size(
     >>> int(pool_output_size(7, 2)), int(pool_output_size(7, 2, ceil_mode=True))
     (3, 4)
     """
-    step = kernel_size if stride is None else stride
-    return _window(input_size, kernel_size, stride=step, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+    step, ceil = kernel_size if stride is None else stride, yes_or_no("ceil_mode", ceil_mode)
+    return _window(input_size, kernel_size, stride=step, padding=padding, dilation=dilation, ceil_mode=ceil)
 
 
 def conv_transpose_output_size(

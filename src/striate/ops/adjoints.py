@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from striate.arithmetic import Padding
 from striate.errors import ShapeError
 from striate.ops.convolution import cross_correlation, flip_kernel
-from striate.ops.geometry import AxesArgument, PaddingArgument, check_groups, per_axis, resolve_pads
+from striate.ops.geometry import AxesArgument, PaddingArgument, check_groups, per_axis, places_of, resolve_pads
 
 __all__ = [
     "bias_adjoint",
@@ -161,7 +161,7 @@ def transposed_input_adjoint(
     """
     out = cross_correlation(grad_output, weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
     axes = weight.dim() - 2
-    sizes = per_axis("input_size", tuple(input_size), axes)
+    sizes = per_axis("input_size", places_of("input_size", input_size), axes)
     steps, gaps = per_axis("stride", stride, axes), per_axis("dilation", dilation, axes)
     for axis, (size, s, d) in enumerate(zip(sizes, steps, gaps, strict=True), start=2):
         places = out.shape[axis]
@@ -255,7 +255,7 @@ class _Geometry:
     ) -> None:
         axes = len(kernel)
         self.kernel = tuple(kernel)
-        self.size = per_axis("input_size", tuple(input_size), axes)
+        self.size = per_axis("input_size", places_of("input_size", input_size), axes)
         self.stride = per_axis("stride", stride, axes)
         self.dilation = per_axis("dilation", dilation, axes)
         self.pads: tuple[Padding, ...] = resolve_pads(

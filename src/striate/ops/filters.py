@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from striate.arithmetic.checks import text_of
 from striate.errors import ConfigError, ShapeError, UnknownNameError, nearest
 from striate.ops.borders import Border, pad
 from striate.ops.convolution import depthwise_convolution, flip_kernel
@@ -87,7 +88,7 @@ def find_filter(text: str) -> Filter:
     >>> find_filter("gaussian:sigma=2").kernels[0].shape
     torch.Size([13, 13])
     """
-    name, _, given = text.strip().partition(":")
+    name, _, given = text_of("filter", text, example="gaussian:sigma=2").strip().partition(":")
     if name in _fixed():
         if given:
             raise ConfigError(f"The filter '{name}' has no settings, got '{given}'.")

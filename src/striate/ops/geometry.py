@@ -1,12 +1,12 @@
 """Settings of a sliding window, brought to one form: a number an axis, and padding as (before, after) an axis."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import SupportsIndex
 
 from torch import Tensor
 
 from striate.arithmetic import Padding, conv_output_size, resolve_padding
-from striate.arithmetic.numbers import whole
+from striate.arithmetic.numbers import say_whole, whole
 from striate.errors import ConfigError, ShapeError
 
 __all__ = [
@@ -16,7 +16,9 @@ __all__ = [
     "check_groups",
     "check_maps",
     "per_axis",
+    "places_of",
     "resolve_pads",
+    "setting",
 ]
 
 LARGEST_SETTING = 2**31 - 1
@@ -37,8 +39,20 @@ def per_axis(name: str, value: AxesArgument, axes: int, *, at_least: int = 1) ->
     if isinstance(value, Sequence) and not isinstance(value, str):
         if len(value) != axes:
             raise ConfigError(f"{name} must be one number or {axes} (one an axis), got {tuple(value)}.")
-        return tuple(_setting(name, v, at_least=at_least) for v in value)
-    return (_setting(name, value, at_least=at_least),) * axes
+        return tuple(setting(name, v, at_least=at_least) for v in value)
+    return (setting(name, value, at_least=at_least),) * axes
+
+
+def places_of(name: str, value: object) -> tuple[int, ...]:
+    """A size of maps: the places along each axis.
+
+    Raises:
+        ShapeError: It is no sequence.
+        ConfigError: A number of it is no whole number of at least 1.
+    """
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        raise ShapeError(f"{name} must be the places along each axis, such as (28, 28), got {value!r}.")
+    return tuple(setting(name, number, at_least=1) for number in value)
 
 
 def check_groups(groups: int, *, channels: int | None, filters: int) -> int:
@@ -55,10 +69,15 @@ def check_groups(groups: int, *, channels: int | None, filters: int) -> int:
     return groups
 
 
-def _setting(name: str, value: SupportsIndex, *, at_least: int) -> int:
+def setting(name: str, value: SupportsIndex, *, at_least: int) -> int:
+    """One number of a window's settings.
+
+    Raises:
+        ConfigError: No whole number, one that is too small, or above `LARGEST_SETTING`.
+    """
     number = whole(name, value, at_least=at_least)
     if number > LARGEST_SETTING:
-        raise ConfigError(f"{name} must be at most {LARGEST_SETTING}, got {number}.")
+        raise ConfigError(f"{name} must be at most {LARGEST_SETTING}, got {say_whole(number)}.")
     return number
 
 
@@ -86,7 +105,7 @@ def resolve_pads(
     pads = []
     for p, i, f, s, d in zip(each, input_size, kernel_size, stride, dilation, strict=True):
         found = resolve_padding(p, input_size=i, kernel_size=f, stride=s, dilation=d)
-        _setting("padding", max(found), at_least=0)
+        setting("padding", max(found), at_least=0)
         if d * (f - 1) >= i + found.total:
             conv_output_size(i, f, stride=s, padding=(found.before, found.after), dilation=d)  # says what is missing
         pads.append(found)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from striate.arithmetic.checks import text_of
 from striate.errors import ConfigError, ShapeError
 
 __all__ = ["parse_kernel"]
@@ -24,6 +25,7 @@ def parse_kernel(text: str) -> Float[Tensor, "h w"]:
             [ 2.,  0., -2.],
             [ 1.,  0., -1.]], dtype=torch.float64)
     """
+    text = text_of("kernel", text, example="1 0 -1; 1 0 -1; 1 0 -1")
     rows = [re.split(r"[\s,]+", row.strip()) for row in re.split(r"[;\n]", text.strip().strip("[]; \n")) if row.strip()]
     if not rows:
         raise ConfigError(f"kernel must hold numbers in rows, such as '1 0 -1; 1 0 -1; 1 0 -1', got {text!r}.")

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.arithmetic.numbers import whole
+from striate.arithmetic.checks import finite
 from striate.errors import ConfigError, ShapeError
+from striate.ops.geometry import setting
 
 __all__ = ["local_response_norm"]
 
@@ -28,7 +29,7 @@ def local_response_norm(
 
     Raises:
         ShapeError: No axis of space.
-        ConfigError: A size below 1, or integer maps.
+        ConfigError: A size below 1 or above 2^31 - 1, another setting that is no finite number, or integer maps.
 
     Source: Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep convolutional neural networks",
         section 3.3.
@@ -45,4 +46,9 @@ def local_response_norm(
         raise ShapeError(f"local_response_norm takes an input 'n c …', got the shape {tuple(input.shape)}.")
     if not input.is_floating_point():
         raise ConfigError(f"local_response_norm takes floating-point numbers, got {input.dtype}; use input.float().")
-    return F.local_response_norm(input, whole("size", size, at_least=1), alpha, beta, k)
+    size = setting("size", size, at_least=1)
+    alpha, beta, k = finite("alpha", alpha), finite("beta", beta), finite("k", k)
+    covering = max(2 * input.shape[1] - 1, 1)  # reaches every channel from each: a larger one only adds zeros
+    if size > covering:
+        alpha, size = alpha * covering / size, covering
+    return F.local_response_norm(input, size, alpha, beta, k)

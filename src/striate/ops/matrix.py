@@ -18,8 +18,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from striate.arithmetic import Padding
+from striate.arithmetic.numbers import whole
 from striate.errors import ConfigError, ShapeError
-from striate.ops.geometry import AxesArgument, PaddingArgument, check_groups, per_axis, resolve_pads
+from striate.ops.geometry import AxesArgument, PaddingArgument, check_groups, per_axis, places_of, resolve_pads
 from striate.ops.pooling_window import window_counts
 
 __all__ = ["LARGEST", "ConvolutionMatrix", "average_pool_matrix", "convolution_matrix"]
@@ -104,7 +105,7 @@ def convolution_matrix(
     m, cg, *kernel = weight.shape
     axes = len(kernel)
     groups = check_groups(groups, channels=None, filters=m)
-    size = per_axis("input_size", tuple(input_size), axes)
+    size = per_axis("input_size", places_of("input_size", input_size), axes)
     step, gap = per_axis("stride", stride, axes), per_axis("dilation", dilation, axes)
     pads = resolve_pads(padding, input_size=size, kernel_size=kernel, stride=step, dilation=gap)
     out = tuple(
@@ -160,12 +161,13 @@ def average_pool_matrix(
         ShapeError: As `convolution_matrix`.
         ConfigError: As `convolution_matrix`.
     """
-    axes = len(input_size)
+    size, channels = places_of("input_size", input_size), whole("channels", channels, at_least=1)
+    axes = len(size)
     kernel = per_axis("kernel_size", kernel_size, axes)
     step = kernel if stride is None else per_axis("stride", stride, axes)
     ones = torch.ones(channels, 1, *kernel, dtype=dtype)
-    sums = convolution_matrix(ones, input_size, stride=step, padding=padding, dilation=dilation, groups=channels)
-    gap, size = per_axis("dilation", dilation, axes), tuple(input_size)
+    sums = convolution_matrix(ones, size, stride=step, padding=padding, dilation=dilation, groups=channels)
+    gap = per_axis("dilation", dilation, axes)
     pads: tuple[Padding, ...] = resolve_pads(padding, input_size=size, kernel_size=kernel, stride=step, dilation=gap)
     counts = window_counts(
         size,

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
+from striate.arithmetic.checks import finite, yes_or_no
 from striate.errors import ConfigError, ShapeError, nearest
 from striate.ops.geometry import AxesArgument, PaddingArgument, check_maps
 from striate.ops.pooling_window import PoolingWindow
@@ -211,6 +212,7 @@ def average_pool(
     window = _window(
         input, kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode, name="average_pool"
     )
+    count_padding = yes_or_no("count_padding", count_padding)
     fits = all(d == 1 and f <= i for d, f, i in zip(window.dilation, window.kernel, window.size, strict=True))
     if window.native and fits:  # torch's has no dilation, and in 3-D it wants the bare map to hold the window
         sides = tuple(p.before for p in window.pads)
@@ -254,10 +256,7 @@ def lp_pool(
     >>> lp_pool(torch.tensor([[[3.0, -4.0]]]), 2).tolist()
     [[[5.0]]]
     """
-    if not 0 < p < float("inf"):
-        raise ConfigError(
-            f"p must be a finite number above 0, got {p}; for the limit of large p use max_pool(x.abs())."
-        )
+    p = finite("p", p, above=0, hint="; for the limit of large p use max_pool(x.abs())")
     window = _window(
         input, kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode, name="lp_pool"
     )
@@ -296,8 +295,7 @@ def global_pool(
         case "average":
             return input.mean(space, keepdim=True)
         case "lp":
-            if not 0 < p < float("inf"):
-                raise ConfigError(f"p must be a finite number above 0, got {p}.")
+            p = finite("p", p, above=0)
             return _root(input.abs().pow(p).sum(space, keepdim=True), p)
     raise ConfigError(f"kind has no choice {kind!r}. {nearest(kind, ('max', 'min', 'average', 'lp'))}")
 

@@ -6,9 +6,10 @@ from math import prod
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from striate.arithmetic.checks import finite
 from striate.errors import ShapeError
 from striate.ops.adjoints import input_adjoint
-from striate.ops.geometry import AxesArgument, PaddingArgument
+from striate.ops.geometry import AxesArgument, PaddingArgument, places_of
 from striate.ops.pooling import lp_pool
 from striate.ops.pooling_window import PoolingWindow
 
@@ -26,7 +27,8 @@ def max_pool_adjoint(
         input_size: Places of the input along each axis.
 
     Raises:
-        ShapeError: Gradient and places of different shapes.
+        ShapeError: Gradient and places of different shapes, or places outside of the input.
+        ConfigError: A size below 1.
 
     >>> import torch
     >>> max_pool_adjoint(torch.tensor([[[5.0, 7.0]]]), torch.tensor([[[1, 1]]]), input_size=[3])
@@ -36,9 +38,16 @@ def max_pool_adjoint(
         raise ShapeError(
             f"grad_output and indices must have one shape, got {tuple(grad_output.shape)} and {tuple(indices.shape)}."
         )
-    n, c = grad_output.shape[:2]
-    flat = grad_output.new_zeros(n, c, prod(input_size))
-    return flat.scatter_add(2, indices.flatten(2), grad_output.flatten(2)).reshape(n, c, *input_size)
+    size = places_of("input_size", input_size)
+    n, c, *out = grad_output.shape
+    if len(size) != len(out):
+        raise ShapeError(f"input_size must have {len(out)} axes as the gradient, got {size}.")
+    if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < prod(size):
+        raise ShapeError(
+            f"indices must lie in a map of {prod(size)} places, got {int(indices.min())} to {int(indices.max())}."
+        )
+    flat = grad_output.new_zeros(n, c, prod(size))
+    return flat.scatter_add(2, indices.flatten(2), grad_output.flatten(2)).reshape(n, c, *size)
 
 
 def average_pool_adjoint(
@@ -113,6 +122,7 @@ def lp_pool_adjoint(
         input.shape[2:], kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
     _check(window, grad_output)
+    p = finite("p", p, above=0)
     norm = lp_pool(input, kernel_size, p=p, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
     zero = norm == 0
     part = (grad_output / norm.masked_fill(zero, 1.0).pow(p - 1)).masked_fill(zero, 0.0)

@@ -7,10 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from striate.arithmetic import Padding, pool_output_size
+from striate.arithmetic.checks import yes_or_no
 from striate.errors import ConfigError
 from striate.ops.borders import pad
 from striate.ops.convolution import cross_correlation
-from striate.ops.geometry import AxesArgument, PaddingArgument, per_axis, resolve_pads
+from striate.ops.geometry import AxesArgument, PaddingArgument, per_axis, places_of, resolve_pads
 
 __all__ = ["PoolingWindow", "window_counts"]
 
@@ -40,10 +41,10 @@ def window_counts(
     >>> window_counts((3,), (2,), kernel_size=(2,), stride=(2,), padding=none, dilation=(1,), count_padding=True)
     tensor([2., 1.], dtype=torch.float64)
     """
-    counts = torch.ones((), dtype=torch.float64)
+    counts, with_padding = torch.ones((), dtype=torch.float64), yes_or_no("count_padding", count_padding)
     for i, o, f, s, p, d in zip(input_size, output_size, kernel_size, stride, padding, dilation, strict=True):
         place = (torch.arange(o) * s - p.before)[:, None] + torch.arange(f) * d
-        low, high = (-p.before, i + p.after) if count_padding else (0, i)
+        low, high = (-p.before, i + p.after) if with_padding else (0, i)
         counts = counts[..., None] * ((place >= low) & (place < high)).sum(1)
     return counts
 
@@ -74,7 +75,8 @@ class PoolingWindow:
         dilation: AxesArgument,
         ceil_mode: bool,
     ) -> None:
-        self.axes, self.size = len(size), tuple(size)
+        self.size = places_of("input_size", size)
+        self.axes = len(self.size)
         self.kernel = per_axis("kernel_size", kernel_size, self.axes)
         self.stride = self.kernel if stride is None else per_axis("stride", stride, self.axes)
         self.dilation = per_axis("dilation", dilation, self.axes)
@@ -87,7 +89,7 @@ class PoolingWindow:
                     f"padding must be less than the window spans, or windows hold nothing but padding; "
                     f"got {tuple(p)} for a window that spans {d * (f - 1) + 1}."
                 )
-        self.ceil_mode = ceil_mode
+        self.ceil_mode = yes_or_no("ceil_mode", ceil_mode)
         # torch's own kernels take one padding for both sides, of half the window at most. With a dilation a window may
         # then hold padding alone, for which they name a place outside of the map.
         self.native = all(

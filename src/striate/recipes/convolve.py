@@ -23,6 +23,7 @@ from striate.arithmetic import (
     small_filter_alternatives,
     trace_network,
 )
+from striate.arithmetic.checks import text_of
 from striate.arithmetic.numbers import whole
 from striate.arithmetic.window import check_amount
 from striate.errors import ConfigError, ShapeError
@@ -52,6 +53,7 @@ def parse_input(text: str) -> tuple[int, int, int]:
     >>> parse_input("224"), parse_input("3x224x320")
     ((1, 224, 224), (3, 224, 320))
     """
+    text = text_of("INPUT", text, example="3x224x224")
     found = re.fullmatch(r"(?:(\d{1,99})[x×])?(?:(\d{1,99})[x×])?(\d{1,99})", text.strip().lower())
     sizes = [int(number) for number in found.groups() if number is not None] if found else []
     if not sizes or min(sizes) < 1:
