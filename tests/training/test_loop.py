@@ -302,7 +302,7 @@ def test_a_full_disk_does_not_end_a_training_that_outlasts_it(tmp_path: Path, di
     events = fill(run.run(), disk, from_step=6, to_step=16)  # the ends of epochs 2 and 3
     failed = only(iter(events), CheckpointFailed)
     assert [event.step for event in failed] == [10, 15]
-    assert all("No space left" in event.reason for event in failed)
+    assert all(event.reason.endswith(f"to '{tmp_path / 'run'}': the disk is full.") for event in failed)
     assert isinstance(events[-1], TrainingDone)
     best = _file(tmp_path / "run" / "best.safetensors")
     assert same(best, {name: value for name, value in expected.items() if name != "step"})
@@ -317,7 +317,9 @@ def test_a_disk_that_stays_full_ends_in_one_sentence_and_the_run_can_go_on(
     expected = uninterrupted(tmp_path)
     run = trainer(tmp_path / "run", epochs=5)
     run.save_weights = disk.save_weights
-    with pytest.raises(DataError, match=r"weights of epoch 5 cannot be written .* resume the run"):
+    with pytest.raises(
+        DataError, match=r"weights of epoch 5 cannot be written to .*: the disk is full. Free .* resume the run"
+    ):
         fill(run.run(), disk, from_step=from_step, to_step=99)
     disk.is_full = False
     again = trainer(tmp_path / "run", epochs=5)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from striate.errors import DataError
 
-__all__ = ["Checkpoint", "newest_checkpoint", "write_checkpoint"]
+__all__ = ["Checkpoint", "newest_checkpoint", "why_unwritten", "write_checkpoint"]
 
 _NAME = re.compile(r"step-(\d{8,})-([0-9a-f]{16})\.safetensors")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -74,14 +74,20 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, step: int, before:
             if old not in {path, before}:
                 old.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        full = number in _FULL or "No space left" in str(error)
-        reason = "the disk is full" if full else str(getattr(error, "strerror", None) or error)
-        raise DataError(f"The checkpoint at step {step} cannot be written to '{folder}': {reason}.") from error
+        why = why_unwritten(error)
+        raise DataError(f"The checkpoint at step {step} cannot be written to '{folder}': {why}.") from error
     finally:
         with suppress(OSError):  # there is no part where there is no folder
             part.unlink()
     return path
+
+
+def why_unwritten(error: BaseException) -> str:
+    """Why the disk did not take a file, in few words; whichever library says it."""
+    for one in (error, error.__cause__):
+        if getattr(one, "errno", None) in _FULL or "No space left" in str(one):
+            return "the disk is full"
+    return str(getattr(error, "strerror", None) or error).rstrip(".")
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, tuple[str, ...]]:

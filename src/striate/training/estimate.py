@@ -125,6 +125,7 @@ def _some_pictures(task: Task, settings: TrainSettings, *, count: int) -> Batch:
         seed=settings.seed,
         epoch=0,
         workers=0,
+        decode=settings.decode,
         max_megapixels=task.max_megapixels,
     )
     return next(loaded)

@@ -26,7 +26,7 @@ from striate.data.loader import Batch, load_batches
 from striate.data.pixel_cache import PixelCache
 from striate.data.problem import Problem
 from striate.errors import ConfigError, DataError, WeightsError
-from striate.training.checkpoint import Checkpoint, write_checkpoint
+from striate.training.checkpoint import Checkpoint, why_unwritten, write_checkpoint
 from striate.training.events import (
     CheckpointFailed,
     CheckpointWritten,
@@ -308,7 +308,8 @@ class Trainer:
             self.folder.write_metrics(self.progress.rows)
             self._say("running")
         except (WeightsError, OSError) as error:
-            reason = f"The weights of epoch {self.progress.epoch} cannot be written to '{self.folder.path}' ({error})"
+            epoch, where = self.progress.epoch, self.folder.path
+            reason = f"The weights of epoch {epoch} cannot be written to '{where}': {why_unwritten(error)}"
             if self.progress.epoch >= self.settings.epochs or self._is_stale():
                 raise DataError(f"{reason}. Free some space and resume the run: its last checkpoint holds.") from error
             if better and self._owed is not None:  # learning goes on in these very tensors
@@ -372,8 +373,10 @@ class Trainer:
             try:
                 self._write_best()
                 self._newest = write_checkpoint(self.folder.state, checkpoint, step=step, before=self._newest)
-            except (DataError, WeightsError, OSError) as error:
+            except DataError as error:
                 yield CheckpointFailed(str(error), step)
+            except (WeightsError, OSError) as error:
+                yield CheckpointFailed(f"The best weights cannot be written yet: {why_unwritten(error)}.", step)
             else:
                 is_kept = True
                 yield CheckpointWritten(self._newest, step)
