@@ -50,6 +50,7 @@ from striate.training.progress import Progress, Sums
 from striate.training.run_folder import RunFolder
 from striate.training.schedules import learning_rate_factor
 from striate.training.settings import TrainSettings
+from striate.training.sync_batch_norm import restore_batch_norm
 from striate.training.task import Task
 from striate.training.validation import scores_of, validate
 from striate.training.world import ALONE, World
@@ -140,6 +141,8 @@ class Trainer:
         except Exception as error:
             self._say("failed", str(error))
             raise
+        finally:
+            restore_batch_norm(self.learner.module)
 
     def _epochs(self, should_stop: Callable[[], bool]) -> Iterator[TrainEvent]:
         progress = self.progress
