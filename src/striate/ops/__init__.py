@@ -8,6 +8,7 @@ from striate.ops.adjoints import (
     transposed_weight_adjoint,
     weight_adjoint,
 )
+from striate.ops.average_pooling import average_pool, global_pool, lp_pool
 from striate.ops.borders import Border, pad
 from striate.ops.convolution import (
     convolution,
@@ -16,22 +17,14 @@ from striate.ops.convolution import (
     flip_kernel,
     pointwise_convolution,
     separable_convolution,
-    transposed_convolution,
 )
 from striate.ops.filters import Filter, filter_image, find_filter, list_filters
 from striate.ops.kernel_text import parse_kernel
 from striate.ops.local_response_norm import local_response_norm
 from striate.ops.matrix import ConvolutionMatrix, average_pool_matrix, convolution_matrix
-from striate.ops.pooling import (
-    average_pool,
-    global_pool,
-    lp_pool,
-    max_pool,
-    max_pool_with_indices,
-    min_pool,
-    min_pool_with_indices,
-)
+from striate.ops.max_pooling import max_pool, max_pool_with_indices, min_pool, min_pool_with_indices
 from striate.ops.pooling_adjoints import average_pool_adjoint, lp_pool_adjoint, max_pool_adjoint
+from striate.ops.transposed_convolution import transposed_convolution
 
 __all__ = [
     "Border",

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from striate.arithmetic.checks import text_of
 from striate.errors import ConfigError, ShapeError, UnknownNameError, nearest
+from striate.ops.average_pooling import average_pool
 from striate.ops.borders import Border, pad
 from striate.ops.convolution import depthwise_convolution, flip_kernel
-from striate.ops.pooling import average_pool, max_pool, min_pool
+from striate.ops.max_pooling import max_pool, min_pool
 
 __all__ = ["Filter", "filter_image", "find_filter", "list_filters"]
 

@@ -13,12 +13,14 @@ __all__ = [
     "LARGEST_SETTING",
     "AxesArgument",
     "PaddingArgument",
+    "check_channels",
     "check_groups",
     "check_maps",
     "per_axis",
     "places_of",
     "resolve_pads",
     "setting",
+    "weight_axes",
 ]
 
 LARGEST_SETTING = 2**31 - 1
@@ -130,3 +132,37 @@ def check_maps(input: Tensor, axes: int, *, name: str, floating: bool) -> None:
             f"{name} takes floating-point numbers, since sums of {str(input.dtype).removeprefix('torch.')} overflow "
             "without a word; use input.float() or input.double()."
         )
+
+
+def weight_axes(weight: Tensor, *, name: str) -> int:
+    """How many axes of space a convolution's weight has.
+
+    Raises:
+        ShapeError: None, more than three, or an empty axis.
+    """
+    axes = weight.dim() - 2
+    if not 1 <= axes <= 3 or 0 in weight.shape:
+        raise ShapeError(
+            f"weight of {name} must have two axes of channels and one to three of space, none of them empty, "
+            f"got the shape {tuple(weight.shape)}."
+        )
+    return axes
+
+
+def check_channels(channels: int, weight: Tensor, bias: Tensor | None, groups: int, *, transposed: bool) -> None:
+    """Hold weight, bias and groups to each other and to the channels of the input.
+
+    Raises:
+        ShapeError: A weight that reads other channels, or a bias of another length than there are filters.
+        ConfigError: As `check_groups`.
+    """
+    groups = check_groups(groups, channels=channels, filters=channels if transposed else weight.shape[0])
+    read = weight.shape[0] if transposed else weight.shape[1] * groups
+    if read != channels:
+        part = f" in {groups} groups" if groups > 1 else ""
+        raise ShapeError(
+            f"The weight of shape {tuple(weight.shape)} reads {read} channels{part}, but the input has {channels}."
+        )
+    filters = weight.shape[1] * groups if transposed else weight.shape[0]
+    if bias is not None and tuple(bias.shape) != (filters,):
+        raise ShapeError(f"bias must hold one number for each of {filters} filters, got the shape {tuple(bias.shape)}.")

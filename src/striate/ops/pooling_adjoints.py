@@ -9,8 +9,8 @@ from torch import Tensor
 from striate.arithmetic.checks import finite
 from striate.errors import ShapeError
 from striate.ops.adjoints import input_adjoint
+from striate.ops.average_pooling import lp_pool
 from striate.ops.geometry import AxesArgument, PaddingArgument, places_of
-from striate.ops.pooling import lp_pool
 from striate.ops.pooling_window import PoolingWindow
 
 __all__ = ["average_pool_adjoint", "lp_pool_adjoint", "max_pool_adjoint"]

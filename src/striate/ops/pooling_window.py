@@ -8,12 +8,12 @@ from torch import Tensor
 
 from striate.arithmetic import Padding, pool_output_size
 from striate.arithmetic.checks import yes_or_no
-from striate.errors import ConfigError
+from striate.errors import ConfigError, ShapeError
 from striate.ops.borders import pad
 from striate.ops.convolution import cross_correlation
-from striate.ops.geometry import AxesArgument, PaddingArgument, per_axis, places_of, resolve_pads
+from striate.ops.geometry import AxesArgument, PaddingArgument, check_maps, per_axis, places_of, resolve_pads
 
-__all__ = ["PoolingWindow", "window_counts"]
+__all__ = ["PoolingWindow", "window_counts", "window_over"]
 
 
 def window_counts(
@@ -139,3 +139,39 @@ class PoolingWindow:
             dilation=self.dilation,
             count_padding=count_padding,
         ).to(input)
+
+
+def window_over(
+    input: Tensor,
+    kernel_size: AxesArgument,
+    *,
+    stride: AxesArgument | None,
+    padding: PaddingArgument,
+    dilation: AxesArgument,
+    ceil_mode: bool,
+    name: str,
+    floating: bool,
+) -> PoolingWindow:
+    """The window of a pooling over these maps, which are checked first.
+
+    Args:
+        input: Maps, `n c` and one to three axes of space.
+        kernel_size: As `PoolingWindow`.
+        stride: As `PoolingWindow`.
+        padding: As `PoolingWindow`.
+        dilation: As `PoolingWindow`.
+        ceil_mode: As `PoolingWindow`.
+        name: Of the operator, for messages.
+        floating: Whether whole numbers are refused.
+
+    Raises:
+        ShapeError: As `PoolingWindow`; other axes.
+        ConfigError: As `PoolingWindow`; whole numbers.
+    """
+    axes = input.dim() - 2
+    if not 1 <= axes <= 3:
+        raise ShapeError(f"{name} takes an input 'n c' with one to three axes of space, got {tuple(input.shape)}.")
+    check_maps(input, axes, name=name, floating=floating)
+    return PoolingWindow(
+        input.shape[2:], kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+    )
