@@ -71,7 +71,12 @@ def main() -> None:
     write_table(pictures(given.package), table, task=given.task, seed=given.seed)
     name = f"{given.task}-{given.seed}-{int(time.time())}"
     command = [sys.executable, "-m", "striate", "train", str(table), "--root", str(given.out), "--name", name]
-    command += ["--seed", str(given.seed), *(["--val", "0"] if given.task == "few" else []), *shlex.split(given.options)]
+    command += [
+        "--seed",
+        str(given.seed),
+        *(["--val", "0"] if given.task == "few" else []),
+        *shlex.split(given.options),
+    ]
     began = time.perf_counter()
     subprocess.run(command, check=True)
     seconds = time.perf_counter() - began
@@ -84,9 +89,19 @@ def main() -> None:
             predictions = finished.value
             break
     score = Evaluation.from_predictions(predictions).to_dict()
-    print(json.dumps({"task": given.task, "seed": given.seed, "options": given.options, "seconds": round(seconds, 1),
-                      "test_pictures": len(predictions), "top1": float(predictions.correct.mean()),
-                      "interval": score.get("top1_interval")}))
+    print(
+        json.dumps(
+            {
+                "task": given.task,
+                "seed": given.seed,
+                "options": given.options,
+                "seconds": round(seconds, 1),
+                "test_pictures": len(predictions),
+                "top1": float(predictions.correct.mean()),
+                "interval": score.get("top1_interval"),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

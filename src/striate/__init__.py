@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate import arithmetic, data, draw, errors, insight, models, ops, probe, report, runtime, weights
+    from striate import arithmetic, data, draw, errors, insight, models, ops, probe, report, runtime, training, weights
     from striate.models import Network, create_model, list_models, load
     from striate.probe import summary
 
@@ -29,6 +29,7 @@ __all__ = [
     "report",
     "runtime",
     "summary",
+    "training",
     "weights",
 ]
 
@@ -37,7 +38,20 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-_FLOORS = {"arithmetic", "data", "draw", "errors", "insight", "models", "ops", "probe", "report", "runtime", "weights"}
+_FLOORS = {
+    "arithmetic",
+    "data",
+    "draw",
+    "errors",
+    "insight",
+    "models",
+    "ops",
+    "probe",
+    "report",
+    "runtime",
+    "training",
+    "weights",
+}
 _FROM = {
     "Network": "striate.models",
     "create_model": "striate.models",
