@@ -28,6 +28,7 @@ CLASSIFIERS = [name for name in list_models() if find_entry(name).classifier]
 LARGE = 30e6  # parameters from which a network is slow to train, at any size
 DEEP = {"resnet101", "resnet101_v1", "resnet110"}
 PAPER_SIZE = {"googlenet_2014", "alexnet_2012"}  # their heads fit the paper's size alone
+RATES = {"alexnet_2012": 2e-5}  # its biases begin at 1, and its answers far apart
 
 
 def side_of(entry: CatalogueEntry) -> int:
@@ -95,7 +96,7 @@ CASES = [pytest.param(name, marks=[pytest.mark.slow] if is_slow(name) else []) f
 def test_the_loss_falls(name: str) -> None:
     learner = learner_of(name)
     before = {key: value.clone() for key, value in learner.module.named_parameters()}
-    losses = losses_of(learner, 8, 3e-4)
+    losses = losses_of(learner, 8, RATES.get(name, 3e-4))
     assert np.isfinite(losses).all()
     assert min(losses[-2:]) < 0.95 * losses[0], losses
     still = [key for key, value in learner.module.named_parameters() if torch.equal(value, before[key])]
