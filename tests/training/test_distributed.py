@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from striate.training.order import epoch_batches, share_of
+from striate.training.settings import TrainSettings
 from tests.training.jobs import fit, gang
 
 EXACT = {"precision": "float64", "epochs": 2, "batch_size": 8}
@@ -31,6 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
     "pictures that cannot be read": {"model": "normalized", "task": SOME | {"broken": TORN}, **EXACT},
     "classifier first": {"model": "vgg", "task": SOME, "head_epochs": 1, **EXACT},
     "shared weights": {"model": "normalized", "task": SOME, "strategy": "fsdp", "accumulate": 2, **EXACT},
+    "shared weights, averaged": {"model": "normalized", "task": SOME, "strategy": "fsdp", "ema": 0.9, **EXACT},
     "shared weights, float32": {
         "model": "vgg",
         "task": SOME,
@@ -87,7 +90,7 @@ def test_two_processes_learn_what_one_learns(name: str, pair: list[dict[str, Any
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_a_run_goes_on_with_another_number_of_processes(strategy: str, tmp_path: Path) -> None:
-    case = {"model": "vgg", "task": SOME, "strategy": strategy, **EXACT}
+    case = {"model": "vgg", "task": SOME, "strategy": strategy, "ema": 0.9, **EXACT}
     wanted = _alone(tmp_path / "whole", **case)
     begun = gang("train", tmp_path / "two", cases={"run": case | {"stop": 5}})
     assert begun[0]["run"]["events"][-1] == begun[1]["run"]["events"][-1] == "Stopped"
@@ -106,6 +109,11 @@ def test_one_process_begins_and_two_share_weights_to_the_end(tmp_path: Path) -> 
     got = gang("train", tmp_path / "two", cases={"run": case | {"resume": True}})[0]["run"]
     assert got["events"].count("StepDone") == 4
     _assert_same(got, wanted, within=1e-6)  # Adam divides by √v: rounding of tiny gradients is seen
+
+
+def test_shared_weights_cannot_open_the_trunk_later() -> None:
+    with pytest.raises(ValidationError, match=r"strategy 'fsdp' cannot open the trunk later \(head_epochs 2\)"):
+        TrainSettings(strategy="fsdp", head_epochs=2)
 
 
 def test_two_processes_need_two_pictures_a_batch(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ the parts differ in size.
 """
 
 import copy
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import signature
 from typing import Any
 
@@ -70,9 +70,9 @@ class Learner:
             self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.stages = stages_of(self.module, classifier=task.classifier)
         self.rate = highest_rate(settings, self.module, fine_tuning=task.fine_tuning)
-        self.average = WeightAverage(self.module, decay=settings.ema) if settings.ema else None
         self.phase = -1
         self.enter_phase(epoch=0)
+        self.average = WeightAverage(self.module, decay=settings.ema) if settings.ema else None
         self._class_weights = self._balance()
 
     def enter_phase(self, *, epoch: int) -> None:
@@ -153,6 +153,20 @@ class Learner:
         module.load_state_dict(self.average.state)
         return module.eval()
 
+    @contextmanager
+    def answering(self) -> Iterator[nn.Module]:
+        """While this lasts, and nothing is learned, a module with the weights that are worth keeping."""
+        if self.average is None or not self.is_sharded:
+            yield self.kept_module()
+            return
+        # Shares belong to their module, which cannot be copied: the averages take the place of the weights.
+        own = {name: value.clone() for name, value in self.module.state_dict().items()}
+        self.module.load_state_dict(self.average.state)
+        try:
+            yield self.module.eval()
+        finally:
+            self.module.load_state_dict(own)
+
     def is_finite(self) -> bool:
         """Whether every weight, average and memory of the optimizer is a number."""
         values = map(own_share, self._state().values())
@@ -179,12 +193,13 @@ class Learner:
             return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
         own = self.module.state_dict()
-        weights = under("module.")
-        if self.is_sharded:
-            weights = {name: share_like(value, own[name]) for name, value in weights.items()}
-        self.module.load_state_dict(weights)
+
+        def shares(whole: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: share_like(value, own[name]) for name, value in whole.items()} if self.is_sharded else whole
+
+        self.module.load_state_dict(shares(under("module.")))
         if self.average is not None:
-            self.average.load(under("average."))
+            self.average.load(shares(under("average.")))
         self.enter_phase(epoch=epoch)
         if self.phase != phase:
             return  # other weights learn from here on: the optimizer starts afresh, as it would have done

@@ -104,10 +104,9 @@ class TrainSettings(BaseModel):
             raise ConfigError(
                 f"head_epochs {self.head_epochs} opens the trunk later, freeze '{self.freeze}' never; give one."
             )
-        if self.strategy == "fsdp" and (self.ema or self.head_epochs):
-            name = "ema" if self.ema else "head_epochs"
+        if self.strategy == "fsdp" and self.head_epochs:
             raise ConfigError(
-                f"strategy 'fsdp' works without {name}, got {name} {getattr(self, name):g}; leave one of them out."
+                f"strategy 'fsdp' cannot open the trunk later (head_epochs {self.head_epochs}); leave one of them out."
             )
         other = {"label_smoothing": 0.0, "class_weights": "none", "temperature": 1.0}
         unlike = [name for name, usual in other.items() if getattr(self, name) != usual]

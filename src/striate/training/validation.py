@@ -42,7 +42,7 @@ def validate(
     Raises:
         DataError: If none of them can be read.
     """
-    world, module = learner.world, learner.kept_module()
+    world = learner.world
     mine = np.arange(world.rank, len(pictures), world.size)
     batch_size = max(learner.settings.batch_size // world.size, 1)
     most = -(-len(pictures) // world.size)  # as many batches on every process, a last one may be empty
@@ -56,18 +56,19 @@ def validate(
     problems: tuple[Problem, ...] = ()
     done = 0
     try:
-        for batch in loaded:
-            problems += batch.problems
-            done += len(batch) + len(batch.problems)
-            x = learner.inputs_for_evaluation(batch)
-            if learner.is_sharded and not len(batch):  # the others need this process's share of the weights
-                x = x.new_zeros(1, *x.shape[1:])
-            if len(x):
-                with torch.no_grad() if learner.is_sharded else torch.inference_mode():
-                    answers = every_logits(module(x))[0][: len(batch)]
-                logits.append(answers.float().cpu())
-                indices.append(torch.from_numpy(batch.indices))
-            yield Validating(epoch, min(done * world.size, len(pictures)), len(pictures))
+        with learner.answering() as module:
+            for batch in loaded:
+                problems += batch.problems
+                done += len(batch) + len(batch.problems)
+                x = learner.inputs_for_evaluation(batch)
+                if learner.is_sharded and not len(batch):  # the others need this process's share of the weights
+                    x = x.new_zeros(1, *x.shape[1:])
+                if len(x):
+                    with torch.no_grad() if learner.is_sharded else torch.inference_mode():
+                        answers = every_logits(module(x))[0][: len(batch)]
+                    logits.append(answers.float().cpu())
+                    indices.append(torch.from_numpy(batch.indices))
+                yield Validating(epoch, min(done * world.size, len(pictures)), len(pictures))
     finally:
         loaded.close()
     if every_one := every_problem(problems, world=world):
