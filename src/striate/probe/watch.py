@@ -1,8 +1,6 @@
 """Watch one forward pass: what every module call takes and gives, what it costs, and what its units can see.
 
-Hooks on modules tell where a call begins and ends; an operator-level dispatch mode sees every tensor operation in
-between, also functional ones, so that nothing depends on how a network is written. Each tensor carries two notes while
-it is alive: the receptive field of its units, and which layers it came from.
+Hooks on modules tell where a call begins and ends; `Watcher` sees every tensor operation in between.
 
 The pass runs on fake tensors (shapes without storage): nothing is computed or allocated, so a VGG-16 takes as long as a
 LeNet. A module that looks at values, which fake tensors do not have, is run once for real instead.
@@ -18,16 +16,12 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import is_parametrized
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
-from torch.utils.weak import WeakIdKeyDictionary
 
-from striate.arithmetic import Field, merge_fields
+from striate.arithmetic import Field
 from striate.errors import ConfigError, ShapeError
-from striate.probe.details import describe
-from striate.probe.fields import everywhere, field_after
 from striate.probe.running import evaluating, running_eagerly
-from striate.probe.summary import LayerRow, Summary, find_stages
+from striate.probe.summary import Summary, find_stages
+from striate.probe.watcher import Call, Watcher, tensors_in
 
 __all__ = ["summary"]
 
@@ -112,117 +106,8 @@ def _attributes_kept(module: nn.Module) -> Iterator[None]:
             now.update((name, value) for name, value in then.items() if now.get(name) is not value)
 
 
-class _Call:
-    """One module call while it runs."""
-
-    def __init__(self, address: str, module: nn.Module, depth: int) -> None:
-        self.address = address
-        self.module = module
-        self.depth = depth
-        self.leaf = True
-        self.input_shape: tuple[int, ...] = ()
-        self.output_shape: tuple[int, ...] = ()
-        self.parameters = 0
-        self.macs = 0
-        self.field: Field | None = None
-        self.sources: frozenset[int] = frozenset()
-        self.takes: int | None = None
-
-
-class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own classes are untyped
-    """Notes fields, origins and costs of every operation, and hands them to the module call that is running."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.calls: list[_Call] = []
-        self.open: list[int] = []
-        self.macs = 0
-        self.makers: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self.readers: dict[int, set[tuple[str, int]]] = {}
-        self.operations = 0
-        self.fields: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self.origins: WeakIdKeyDictionary = WeakIdKeyDictionary()
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        self.operations += 1
-        for tensor in _tensors((args, kwargs)):
-            self.read(tensor)
-        out = func(*args, **kwargs)
-        for tensor in _tensors(out):
-            if tensor in self.makers:  # written over in place: no longer what the layer gave
-                del self.makers[tensor]
-        inputs = [t for t in _tensors((args, kwargs)) if t in self.fields]
-        macs = _macs(func, args, kwargs, out)
-        self.macs += macs
-        if self.open:
-            self.calls[self.open[-1]].macs += macs
-        if inputs:
-            origin = frozenset().union(*(self.origins[t] for t in inputs))
-            for tensor in _tensors(out):
-                field = field_after(func, args, kwargs, [(t, self.fields[t]) for t in inputs], tensor)
-                self.fields[tensor] = field
-                self.origins[tensor] = origin
-                if func._schema.is_mutable and tensor._base is not None:  # a part of it was written
-                    self.spill(tensor._base, field, origin)
-        return out
-
-    def spill(self, base: Tensor, field: Field, origin: frozenset[int]) -> None:
-        """What was written into a part of `base` may be anywhere in it."""
-        before = [self.fields[base]] if base in self.fields else []
-        self.fields[base] = merge_fields([everywhere(f, base) for f in (*before, field)])
-        self.origins[base] = origin | (self.origins[base] if base in self.origins else frozenset())  # noqa: SIM401
-
-    def read(self, tensor: Tensor) -> None:
-        """Note who reads a layer's output: the layer that is running, or one functional operation between layers."""
-        if tensor in self.makers:
-            call = self.open[-1] if self.open else -1
-            inside = call >= 0 and self.calls[call].leaf
-            self.readers.setdefault(self.makers[tensor], set()).add(
-                ("call", call) if inside else ("operation", self.operations)
-            )
-
-    def finish(self) -> tuple[LayerRow, ...]:
-        """The calls as rows, with inclusive sums."""
-        total_parameters = [call.parameters for call in self.calls]
-        total_macs = [call.macs for call in self.calls]
-        for index in reversed(range(len(self.calls))):
-            parent = self._parent(index)
-            if parent is not None:
-                total_parameters[parent] += total_parameters[index]
-                total_macs[parent] += total_macs[index]
-        return tuple(
-            LayerRow(
-                address=call.address,
-                kind=type(call.module).__name__,
-                detail=describe(call.module),
-                depth=call.depth,
-                leaf=call.leaf,
-                input_shape=call.input_shape,
-                output_shape=call.output_shape,
-                parameters=call.parameters,
-                macs=call.macs,
-                total_parameters=total_parameters[index],
-                total_macs=total_macs[index],
-                field=call.field,
-                sources=tuple(sorted(call.sources)),
-                follows=self._only_reader_of(call.takes, index),
-            )
-            for index, call in enumerate(self.calls)
-        )
-
-    def _only_reader_of(self, row: int | None, index: int) -> int | None:
-        return row if row is not None and self.readers.get(row) == {("call", index)} else None
-
-    def _parent(self, index: int) -> int | None:
-        depth = self.calls[index].depth
-        return next((i for i in range(index - 1, -1, -1) if self.calls[i].depth < depth), None)
-
-
-def _watch(module: nn.Module, x: Tensor) -> _Watcher:
-    watcher = _Watcher()
+def _watch(module: nn.Module, x: Tensor) -> Watcher:
+    watcher = Watcher()
     watcher.fields[x] = Field.of_input()
     watcher.origins[x] = frozenset()
     thread = get_ident()  # another thread may be using the same module
@@ -235,11 +120,11 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
                 return
             times[path] = times.get(path, 0) + 1
             address = path if times[path] == 1 else f"{path}#{times[path]}"
-            call = _Call(address, part, len(watcher.open) + 1)
-            first = next(iter(_tensors((args, kwargs))), None)
+            call = Call(address, part, len(watcher.open) + 1)
+            first = next(iter(tensors_in((args, kwargs))), None)
             if first is not None:
                 call.input_shape = tuple(first.shape)
-            noted = [t for t in _tensors((args, kwargs)) if t in watcher.origins]
+            noted = [t for t in tensors_in((args, kwargs)) if t in watcher.origins]
             call.sources = frozenset().union(*(watcher.origins[t] for t in noted)) if noted else frozenset()
             if first is not None and first in watcher.makers:
                 call.takes = watcher.makers[first]
@@ -259,13 +144,13 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
             return
         index = watcher.open.pop()
         call = watcher.calls[index]
-        first = next(iter(_tensors(output)), None)
+        first = next(iter(tensors_in(output)), None)
         if first is None:
             return
         call.output_shape = tuple(first.shape)
         call.field = watcher.fields[first] if first in watcher.fields else None  # noqa: SIM401 - its get() is untyped
         if call.leaf:
-            for tensor in _tensors(output):
+            for tensor in tensors_in(output):
                 watcher.makers[tensor] = index
                 if tensor in watcher.origins:
                     watcher.origins[tensor] = frozenset({index})
@@ -278,7 +163,7 @@ def _watch(module: nn.Module, x: Tensor) -> _Watcher:
         with watcher:
             output = module(x)
     watcher.operations += 1
-    for tensor in _tensors(output):
+    for tensor in tensors_in(output):
         watcher.read(tensor)
     return watcher
 
@@ -292,19 +177,3 @@ def _own_parameters(part: nn.Module) -> Iterator[nn.Parameter]:
     yield from part.parameters(recurse=False)
     if is_parametrized(part):
         yield from part.parametrizations.parameters()  # type: ignore[union-attr]
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)
-
-
-def _macs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
-    formula = flop_registry.get(func._overloadpacket)
-    return 0 if formula is None else int(formula(*args, **kwargs, out_val=out)) // 2
