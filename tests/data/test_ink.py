@@ -34,7 +34,7 @@ def test_the_figure_is_found(scene: str, text: str) -> None:
     assert overlap > 0.85
 
 
-@pytest.mark.parametrize("scene", [{}, {"shadow": 0.6}, {"edge": 0.3}, {"grain": 0.08}, {"jpeg": 20, "grain": 0.02}])
+@pytest.mark.parametrize("scene", [{}, {"shadow": 0.6}, {"edge": 0.3}, {"grain": 0.08}, {"jpeg": 30, "grain": 0.01}])
 @pytest.mark.parametrize("paper", [WHITE, BLACK, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (0.9, 0.7, 0.5)])
 def test_paper_alone_has_no_ink(scene: dict[str, float], paper: tuple[float, float, float]) -> None:
     assert find_ink(photo(np.zeros((300, 400), np.float32), paper=paper, **scene)) is None

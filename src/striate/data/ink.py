@@ -24,7 +24,7 @@ from striate.data.sheet import find_sheet, only_sheet
 __all__ = ["Ink", "find_ink"]
 
 _LOOKED_AT_PX = 800  # the longer side of the picture that is searched
-_FAINTEST = 0.08  # ink must take away this share of the paper's light
+_FAINTEST = 0.1  # ink must take away this share of the paper's light
 _ABOVE_NOISE = 6.0  # and stand out by so many standard deviations of the paper's grain
 _OF_DARKEST = 0.4  # of the figure's level: where a stroke ends
 _SMALLEST = 0.02  # of the shorter side: a figure is at least so large, anything smaller is dirt
@@ -75,7 +75,16 @@ def find_ink(image: NDArray[np.uint8]) -> Ink | None:
 
 
 def _find(levels: NDArray[np.float32]) -> Ink | None:
-    contrast, dark = ink_contrast(levels)
+    """The figure; one that touches the edges of the picture was cut out tightly, and is looked for as such."""
+    found = _find_in(levels, goes_on=True)
+    h, w = levels.shape[:2]
+    if found is None or found.box[0] == 0 or found.box[1] == 0 or found.box[2] == w or found.box[3] == h:
+        return _find_in(levels, goes_on=False) or found
+    return found
+
+
+def _find_in(levels: NDArray[np.float32], *, goes_on: bool) -> Ink | None:
+    contrast, dark = ink_contrast(levels, goes_on=goes_on)
     if min(contrast.shape[:2]) < 3:
         return None
     for blur in (0.001, 0.003, 0.006):  # grainy paper is smoothed until ink stands out of it
