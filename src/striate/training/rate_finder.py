@@ -169,6 +169,7 @@ def _endless_batches(task: Task, settings: TrainSettings) -> Generator[tuple[int
             seed=settings.seed,
             epoch=epoch,
             workers=reading_threads(settings),
+            decode=settings.decode,
             max_megapixels=task.max_megapixels,
         )
         some = False
