@@ -46,8 +46,8 @@ class TrainSettings(BaseModel):
         layer_decay: Factor of the learning rate from one stage to the one before it; 1 for the same rate everywhere.
         patience: Stop after so many epochs without a better validation score; 0 for never.
         seed: Decides first weights, order, augmentation and dropout.
-        decode: How training pictures are decoded and resized: `fast` (JPEG at a smaller scale, linear), or `exact` as in
-            evaluation.
+        decode: How training pictures are decoded and resized: `fast` (JPEG at a smaller scale, linear), or `exact`, as
+            in evaluation.
         workers: Threads that read pictures; by default as many as there are cores, at most 8.
         checkpoint_minutes: Longest time between two checkpoints; one more is written after every epoch.
         keep_best: Which validation score decides: `top1`, or `loss`.
