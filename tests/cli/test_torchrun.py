@@ -177,6 +177,21 @@ def test_a_name_that_is_taken_stays_refused_when_torchrun_tries_again(data: Path
     assert (whole[0] / "status.json").read_bytes() == before
 
 
+def test_shared_weights_end_cleanly(data: Path, tmp_path: Path) -> None:
+    """Their threads live on while Python ends: a process that does not wait for them aborts."""
+    process = torchrun(data, tmp_path, "--epochs", "2000", "--strategy", "fsdp")
+    wait_until(has_checkpoint(tmp_path), process)
+    os.kill(workers(process, rank=0)[0], signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == 0, err
+    run = tmp_path / "classify" / "run"
+    assert json.loads((run / "status.json").read_text())["state"] == "stopped"
+    assert len(striate.load(run).labels) == 3
+    code, _, err = finish(torchrun(data, tmp_path / "more", "--epochs", "2", "--strategy", "fsdp"))
+    assert code == 0, err
+    assert "terminate" not in err
+
+
 def test_two_machines(data: Path, tmp_path: Path, whole: tuple[Path, str, str]) -> None:
     place = f"127.0.0.1:{free_port()}"
     launcher = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", "--rdzv-id=here", "--local-addr=127.0.0.1")

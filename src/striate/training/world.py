@@ -9,6 +9,8 @@ Gradients travel between GPUs by NCCL; counts and words between CPUs by gloo, so
 import hashlib
 import json
 import os
+import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +28,8 @@ from striate.training.meeting import meet
 __all__ = ["ALONE", "World", "join_world", "leave_world"]
 
 _TIMEOUT = timedelta(minutes=30)
+_LET_GO_S = 5.0
+_last_sent: list[weakref.ref[Tensor]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class World:
         if self.size == 1:
             return list(numbers)
         total = torch.tensor(numbers, dtype=torch.float64)
+        _last_sent[:] = [weakref.ref(total)]
         dist.all_reduce(total)
         return [float(number) for number in total.tolist()]
 
@@ -177,6 +182,11 @@ def leave_world() -> None:
     """Give the place back."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
+    # gloo's thread lets go of what it has sent after the others have it. If that is when Python ends, the process
+    # aborts, as weights in shares keep the thread alive that long.
+    end = time.monotonic() + _LET_GO_S
+    while any(sent() is not None for sent in _last_sent) and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def _from_environment() -> World:
