@@ -18,7 +18,20 @@ from striate.training.learner import Learner
 from striate.training.run_folder import RunFolder
 from tests.recipes.drawn import draw_folder
 
-FAST = ("--model", "lenet5_relu", "--batch-size", "8", "--workers", "0", "--augment", "none", "--lr", "0.003")
+FAST = (
+    "--model",
+    "lenet5_relu",
+    "--batch-size",
+    "8",
+    "--workers",
+    "0",
+    "--augment",
+    "none",
+    "--weights",
+    "none",
+    "--lr",
+    "0.003",
+)
 Cli = Callable[..., Any]
 
 
@@ -303,7 +316,9 @@ def test_mistakes_in_the_config_file(run_cli: Cli, drawn: Path, here: Path, text
 
 
 def test_a_config_file_gives_what_no_option_gives(run_cli: Cli, drawn: Path, here: Path) -> None:
-    (here / "mine.yaml").write_text("epochs: 4\nlr: 0.5\nmodel: lenet5_relu\nname: taken\nsize: null\nworkers: 0\n")
+    (here / "mine.yaml").write_text(
+        "epochs: 4\nlr: 0.5\nmodel: lenet5_relu\nweights: none\nname: taken\nsize: null\nworkers: 0\n"
+    )
     document = run_cli("train", drawn, "--config", "mine.yaml", "--lr", "0.25", "--dry-run", "--json").json
     assert (document["config"]["epochs"], document["config"]["lr"]) == (4, 0.25)
     assert document["config"]["name"] == "lenet5_relu-stripes"

@@ -8,7 +8,16 @@ from PIL import Image
 from striate.data.image_set import ImageSet
 from tests.training.small import bars
 
-FAST = {"model": "lenet5_relu", "epochs": 2, "batch_size": 8, "workers": 0, "augment": "none", "ema": 0.0, "lr": 0.003}
+FAST = {
+    "model": "lenet5_relu",
+    "weights": "none",
+    "epochs": 2,
+    "batch_size": 8,
+    "workers": 0,
+    "augment": "none",
+    "ema": 0.0,
+    "lr": 0.003,
+}
 
 
 def draw_folder(root: Path, *, count: int = 30, classes: int = 2, names: tuple[str, ...] | None = None) -> Path:
