@@ -18,7 +18,6 @@ from striate.data.stores import ArrayStore
 from striate.models import create_model, find_entry, list_models
 from striate.models.catalogue import CatalogueEntry
 from striate.training.learner import Learner
-from striate.training.loop import reading_threads
 from striate.training.settings import TrainSettings
 from striate.training.task import Task
 from striate.training.world import ALONE
@@ -68,7 +67,7 @@ def learner_of(name: str, **given: object) -> Learner:
         classifier=entry.classifier,
     )
     settings = TrainSettings(**{"batch_size": 16, "optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.0, **given})  # type: ignore[arg-type]
-    assert reading_threads(settings) >= 1
+    assert settings.reading_threads >= 1
     return Learner(task, settings, device=torch.device("cpu"), world=ALONE)
 
 

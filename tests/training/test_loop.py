@@ -87,7 +87,7 @@ def test_best_is_the_epoch_with_the_best_score_and_last_the_last(tmp_path: Path)
         write_plain(path, state)
 
     run = trainer(tmp_path, lr=0.4, epochs=6)
-    run.save_weights = save
+    run._keeper._save_weights = save
     events = list(run.run())
     epochs = only(iter(events), EpochDone)
     scores = [(event.row["val_top1"], -event.row["val_loss"]) for event in epochs]

@@ -37,7 +37,9 @@ def _flags() -> type[BaseModel]:
             negative = f"--no-{name.replace('_', '-')}" if is_switch else ()
             option = Parameter(group=_WHAT if name in own else _HOW, negative=negative)
             fields[name] = (Annotated[annotation, option], Field(default=None, description=words[name]))
-    return create_model("TrainFlags", __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
+    flags: type[BaseModel] = create_model("TrainFlags", __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
+    flags.__doc__ = "Every setting of a run, or None where it is not given."
+    return flags
 
 
 TrainFlags: Any = _flags()

@@ -67,7 +67,8 @@ def find_start(model: str, weights: str) -> str:
         record = find_record(architecture)
     except UnknownNameError:
         return ""
-    return record.name if locate(record) is not None else ""
+    # Weights that look for ink on paper are no start for pictures of anything: only those who ask for them get them.
+    return record.name if locate(record) is not None and "locate" not in record.settings else ""
 
 
 def begin(config: TrainConfig, look: Look, *, start: str, classes: Sequence[str]) -> Beginning:

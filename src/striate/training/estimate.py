@@ -13,7 +13,6 @@ from striate.data.loader import Batch, load_batches
 from striate.errors import ConfigError, StriateError
 from striate.probe import summary
 from striate.training.learner import Learner
-from striate.training.loop import reading_threads
 from striate.training.order import epoch_batches
 from striate.training.settings import TrainSettings
 from striate.training.task import Task
@@ -67,7 +66,7 @@ def estimate_training(task: Task, settings: TrainSettings, *, device: torch.devi
     part = max(share // settings.accumulate, 1)
     count = max(min(part, int(_MOST_MACS // (3 * max(macs, 1)))), min(part, 2))
     read, step = _trial(task, settings, count=count, device=device)
-    threads = max(reading_threads(settings), 1)
+    threads = max(settings.reading_threads, 1)
     validated = 0 if task.validation is None else len(task.validation)
     # Reading takes the time of the same cores that compute, unless a GPU does.
     picture = step + read / threads if device.type == "cpu" else max(step, read / threads)

@@ -7,13 +7,10 @@ same weights, bit by bit on a CPU.
 """
 
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -25,8 +22,9 @@ from striate.data.image_set import ImageSet
 from striate.data.loader import Batch, load_batches
 from striate.data.pixel_cache import PixelCache
 from striate.data.problem import Problem
-from striate.errors import ConfigError, DataError, WeightsError
-from striate.training.checkpoint import Checkpoint, why_unwritten, write_checkpoint
+from striate.errors import ConfigError, DataError
+from striate.training.checkpoint import Checkpoint
+from striate.training.clock import Clock, Speed
 from striate.training.events import (
     CheckpointFailed,
     CheckpointWritten,
@@ -42,6 +40,7 @@ from striate.training.events import (
 )
 from striate.training.exchange import every_problem, shared_checkpoint
 from striate.training.identity import run_identity, what_changed
+from striate.training.keeper import Keeper, SaveWeights
 from striate.training.launch import failing_together
 from striate.training.learner import Learner
 from striate.training.order import count_batches, epoch_batches, share_of
@@ -55,21 +54,11 @@ from striate.training.task import Task
 from striate.training.validation import scores_of, validate
 from striate.training.world import ALONE, World
 
-__all__ = ["Trainer", "reading_threads"]
+__all__ = ["Trainer"]
 
-_SPEED_STEPS = 20  # steps that the shown speed is averaged over
 _LOOK_BACK = 20  # on a GPU, losses are asked for so many steps later: asking at once would make it wait
 
-SaveWeights = Callable[[Path, dict[str, Tensor]], object]
 Pending = deque[tuple[int, Tensor, Tensor, NDArray[np.int64]]]  # step, loss, right answers, pictures
-
-
-def reading_threads(settings: TrainSettings) -> int:
-    """Threads that read pictures: as asked, or one a core, at most 8."""
-    if settings.workers is not None:
-        return settings.workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(min(cores or 1, 8), 1)
 
 
 class Trainer:
@@ -100,7 +89,6 @@ class Trainer:
     ) -> None:
         self.task, self.settings, self.folder, self.world = task, settings, folder, world
         self.device = torch.device(device)
-        self.save_weights = save_weights
         if not len(task.train):
             raise ConfigError(f"{task.train.source}: there are no pictures to learn from.")
         if settings.loss == "map" and task.augmentation.mixing is not None:
@@ -112,9 +100,8 @@ class Trainer:
         self.steps = self.steps_per_epoch * settings.epochs
         self.progress = Progress()
         self._cache = PixelCache(task.train)
-        self._newest: Path | None = None  # a checkpoint that is whole
         self._pictures: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # those of the newest step
-        self._owed: tuple[dict[str, Tensor], Predictions | None] | None = None  # the best, not on the disk yet
+        self._keeper = Keeper(folder, save_weights, writes=world.is_main)
 
     def run(self, *, resume: bool = False, should_stop: Callable[[], bool] = lambda: False) -> Iterator[TrainEvent]:
         """Train, and tell what happens.
@@ -146,7 +133,7 @@ class Trainer:
 
     def _epochs(self, should_stop: Callable[[], bool]) -> Iterator[TrainEvent]:
         progress = self.progress
-        clock = _Clock(progress.seconds)
+        clock = Clock(progress.seconds)
         while progress.epoch < self.settings.epochs and not self._is_stale():
             self.learner.enter_phase(epoch=progress.epoch)
             before, seen = clock.seconds, progress.sums.pictures
@@ -169,7 +156,7 @@ class Trainer:
             seconds=progress.seconds,
         )
 
-    def _epoch(self, clock: "_Clock", should_stop: Callable[[], bool]) -> Generator[TrainEvent, None, bool]:
+    def _epoch(self, clock: Clock, should_stop: Callable[[], bool]) -> Generator[TrainEvent, None, bool]:
         """Learn from every picture once, or from those that are left; tells whether somebody asked to stop."""
         progress, settings = self.progress, self.settings
         batches = epoch_batches(len(self.task.train), settings.batch_size, seed=settings.seed, epoch=progress.epoch)
@@ -180,13 +167,13 @@ class Trainer:
             self.task.augmentation.geometry,
             seed=settings.seed,
             epoch=progress.epoch,
-            workers=reading_threads(settings),
+            workers=settings.reading_threads,
             decode=settings.decode,
             cache=self._cache,
             max_megapixels=self.task.max_megapixels,
         )
         pending: Pending = deque()
-        speed = _Speed()
+        speed = Speed()
         written = clock.seconds
         self.learner.begin_epoch()
         try:
@@ -256,11 +243,15 @@ class Trainer:
         return DataError(
             f"{what} became NaN or infinite at step {step} (epoch {(step - 1) // self.steps_per_epoch + 1}). Pictures "
             f"of that step: {names}{more}. Lower lr ({self.learner.rate:g}), set clip_norm, or look at these pictures. "
-            + ("The last checkpoint and the best weights before are kept." if self._newest else "Nothing was kept.")
+            + (
+                "The last checkpoint and the best weights before are kept."
+                if self._keeper.newest
+                else "Nothing was kept."
+            )
         )
 
     def _finish_epoch(
-        self, clock: "_Clock", speed: float, should_stop: Callable[[], bool]
+        self, clock: Clock, speed: float, should_stop: Callable[[], bool]
     ) -> Generator[TrainEvent, None, bool]:
         """Validate, keep what is best, write metrics and a checkpoint; tells whether somebody asked to stop."""
         progress, sums = self.progress, self.progress.sums
@@ -290,50 +281,20 @@ class Trainer:
         progress.rows.append(row)
         yield EpochDone(row, better)
         state = self.learner.kept_state()
-        is_kept = not self.world.is_main or (yield from self._keep(state, answered, better=better))
-        if self.world.sum(not is_kept) == [0]:
+        ends = progress.epoch >= self.settings.epochs or self._is_stale()
+        reason = self._keeper.keep(state, answered, progress, better=better, ends=ends)
+        if reason:
+            yield CheckpointFailed(reason, progress.step)
+        if self.world.sum(bool(reason)) == [0]:
+            self._say("running")
             yield from self._write_checkpoint()
         return False
-
-    def _keep(
-        self, state: dict[str, Tensor], answered: Predictions | None, *, better: bool
-    ) -> Generator[TrainEvent, None, bool]:
-        """Write weights and numbers; tells whether they are on the disk.
-
-        A full disk does not end a training that may outlast it, but its end. The best weights that it did not take wait
-        in memory, and no checkpoint is written before they are: none may be ahead of the files.
-        """
-        if better:
-            self._owed = state, answered
-        try:
-            self._write_best()
-            self.save_weights(self.folder.last, state)
-            self.folder.write_metrics(self.progress.rows)
-            self._say("running")
-        except (WeightsError, OSError) as error:
-            epoch, where = self.progress.epoch, self.folder.path
-            reason = f"The weights of epoch {epoch} cannot be written to '{where}': {why_unwritten(error)}"
-            if self.progress.epoch >= self.settings.epochs or self._is_stale():
-                raise DataError(f"{reason}. Free some space and resume the run: its last checkpoint holds.") from error
-            if better and self._owed is not None:  # learning goes on in these very tensors
-                self._owed = {name: value.clone() for name, value in state.items()}, answered
-            yield CheckpointFailed(f"{reason}.", self.progress.step)
-            return False
-        return True
-
-    def _write_best(self) -> None:
-        if self._owed is not None:
-            state, answered = self._owed
-            self.save_weights(self.folder.best, state)
-            if answered is not None:
-                answered.save(self.folder.predictions)
-            self._owed = None
 
     def _validate(
         self, pictures: ImageSet, should_stop: Callable[[], bool]
     ) -> Generator[TrainEvent, None, Predictions | None]:
         """The answers to the validation pictures; None if somebody asked to stop."""
-        threads = reading_threads(self.settings)
+        threads = self.settings.reading_threads
         answering = validate(self.learner, pictures, epoch=self.progress.epoch + 1, workers=threads)
         try:
             while True:
@@ -365,24 +326,16 @@ class Trainer:
         """Write down all that going on needs; tells whether the disk took it."""
         if not self.learner.is_finite():
             raise self._diverged("A weight", self.progress.step, self._pictures)
-        is_kept = False
         state, sums = self.learner.state(), self.progress.sums
         loss, right, pictures = self.world.sum(sums.loss, sums.right, sums.pictures)
+        is_kept = False
         if self.world.is_main:
             step = self.progress.step
             progress = self.progress.to_dict() | {"sums": asdict(Sums(loss, int(right), int(pictures)))}
             facts = {"progress": progress, "phase": self.learner.phase, "run": self._identity}
-            checkpoint = Checkpoint(state, facts)
-            try:
-                self._write_best()
-                self._newest = write_checkpoint(self.folder.state, checkpoint, step=step, before=self._newest)
-            except DataError as error:
-                yield CheckpointFailed(str(error), step)
-            except (WeightsError, OSError) as error:
-                yield CheckpointFailed(f"The best weights cannot be written yet: {why_unwritten(error)}.", step)
-            else:
-                is_kept = True
-                yield CheckpointWritten(self._newest, step)
+            written = self._keeper.write_checkpoint(Checkpoint(state, facts), step=step)
+            is_kept = isinstance(written, Path)
+            yield CheckpointWritten(written, step) if isinstance(written, Path) else CheckpointFailed(written, step)
         self.world.wait()
         return is_kept
 
@@ -399,10 +352,10 @@ class Trainer:
             return
         if changed := what_changed(checkpoint.facts["run"], self._identity):
             raise ConfigError(
-                f"'{self.folder.path}' was begun with other {', '.join(changed)}, and would not end as it began. Bring "
-                "back what it was begun with, or start a new run."
+                f"'{self.folder.path}' was begun with other {', '.join(changed)}, and would not end as it "
+                "began. Bring back what it was begun with, or start a new run."
             )
-        self._newest = checkpoint.path
+        self._keeper.newest = checkpoint.path
         self.progress = Progress.from_dict(checkpoint.facts["progress"])
         if not self.world.is_main:  # what was added up before is counted once
             self.progress.sums = Sums()
@@ -410,22 +363,7 @@ class Trainer:
         yield Resumed(self.progress.step, self.progress.epoch, problems)
 
     def _say(self, state: str, message: str = "") -> None:
-        """Write how far the run is. A disk that is full is told of where it costs something."""
-        if not self.world.is_main:
-            return
-        progress = self.progress
-        with suppress(OSError):
-            self.folder.write_status(
-                state=state,
-                epoch=progress.epoch,
-                epochs=self.settings.epochs,
-                step=progress.step,
-                steps=self.steps,
-                best_epoch=progress.best_epoch,
-                best_top1=progress.best_top1,
-                seconds=round(progress.seconds, 3),
-                message=message,
-            )
+        self._keeper.say(state, self.progress, epochs=self.settings.epochs, steps=self.steps, message=message)
 
     def _is_stale(self) -> bool:
         return 0 < self.settings.patience <= self.progress.stale
@@ -438,25 +376,3 @@ class Trainer:
         if new:
             self.progress.skipped += [[problem.kind, problem.where, problem.text] for problem in new]
             yield PicturesSkipped(new)
-
-
-class _Clock:
-    """Wall time of a run, over all sittings."""
-
-    def __init__(self, before: float) -> None:
-        self._start = perf_counter() - before
-
-    @property
-    def seconds(self) -> float:
-        return perf_counter() - self._start
-
-
-class _Speed:
-    """Pictures a second over the last steps."""
-
-    def __init__(self) -> None:
-        self._steps: deque[tuple[float, int]] = deque([(perf_counter(), 0)], maxlen=_SPEED_STEPS + 1)
-
-    def after(self, pictures: int) -> float:
-        self._steps.append((perf_counter(), pictures))
-        return sum(count for _, count in list(self._steps)[1:]) / max(self._steps[-1][0] - self._steps[0][0], 1e-9)

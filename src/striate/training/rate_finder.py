@@ -22,7 +22,6 @@ from scipy.ndimage import gaussian_filter1d
 from striate.data.loader import Batch, load_batches
 from striate.errors import ConfigError, DataError
 from striate.training.learner import Learner
-from striate.training.loop import reading_threads
 from striate.training.order import epoch_batches
 from striate.training.settings import TrainSettings
 from striate.training.task import Task
@@ -168,7 +167,7 @@ def _endless_batches(task: Task, settings: TrainSettings) -> Generator[tuple[int
             task.augmentation.geometry,
             seed=settings.seed,
             epoch=epoch,
-            workers=reading_threads(settings),
+            workers=settings.reading_threads,
             decode=settings.decode,
             max_megapixels=task.max_megapixels,
         )

@@ -1,5 +1,6 @@
 """Every setting of the training loop, with its rule; the command line, a run's `config.yaml` and Python share them."""
 
+import os
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -91,6 +92,14 @@ class TrainSettings(BaseModel):
     workers: int | None = Field(default=None, ge=0)
     checkpoint_minutes: float = Field(default=10.0, gt=0)
     keep_best: Literal["top1", "loss"] = "top1"
+
+    @property
+    def reading_threads(self) -> int:
+        """Threads that read pictures: as asked, or one a core, at most 8."""
+        if self.workers is not None:
+            return self.workers
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return max(min(cores or 1, 8), 1)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "TrainSettings":

@@ -1,6 +1,7 @@
 """Our own files: safetensors that carry their preprocessing, their labels and their history with them."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -68,7 +69,12 @@ def save_native(path: str | Path, state: State, *, metadata: NativeMetadata) -> 
     try:
         with writing(part):
             path.parent.mkdir(parents=True, exist_ok=True)
+            part.touch()
+            mode = part.stat().st_mode  # as the user's umask wants it; safetensors makes files for their owner alone
             save_file(tensors, part, metadata=_to_strings(metadata))
+            part.chmod(mode)
+            with part.open("rb+") as stream:
+                os.fsync(stream.fileno())
             part.replace(path)
     except SafetensorError as error:
         raise WeightsError(f"{path} cannot be written: {error}.") from error

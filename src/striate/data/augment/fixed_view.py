@@ -90,6 +90,8 @@ class FixedView(Geometry):
     def describe(self) -> str:
         """One phrase, for people."""
         h, w = self.preprocessing.input_size
+        if self.preprocessing.locate is not None:
+            return f"ink found on the paper, in the middle of {h} × {w}"
         if self.preprocessing.resize is None:
             return "whole picture at its own size"
         return f"shorter side to {self.preprocessing.resize} px, center {h} × {w}"
