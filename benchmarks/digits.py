@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import striate
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.data.splitting import split_set
 from striate.recipes import train
 from striate.training.events import EpochDone

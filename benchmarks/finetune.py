@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.models import load
 from striate.training.evaluation import Evaluation
 from striate.training.predicting import predict_set

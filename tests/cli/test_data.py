@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from tests.data.layouts import class_folders, files, picture
 
 

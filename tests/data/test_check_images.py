@@ -8,7 +8,7 @@ from PIL import Image
 
 from striate.data.check_images import check_images, checking_images
 from striate.data.data_report import LEVELS, DataReport, level_of
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.data.problem import Problem
 from striate.errors import ConfigError
 from tests.data.layouts import class_folders, files, picture, pixels

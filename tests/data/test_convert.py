@@ -9,7 +9,7 @@ import pytest
 from striate.data import write_files
 from striate.data.convert import Layout, convert_sets
 from striate.data.image_set import ImageSet
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.data.problem import Problem
 from striate.data.splitting import split_set
 from striate.errors import DataError

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.errors import DataError, UnknownNameError
 from striate.recipes.data_fetch import DataSet, SetFile, fetch_data_set, find_data_set, list_data_sets
 from striate.weights.download import Timing

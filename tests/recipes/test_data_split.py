@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.errors import ConfigError, DataError
 from striate.recipes.data_split import DataSplitConfig, run
 from striate.recipes.events import Done, Plan

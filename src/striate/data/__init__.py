@@ -12,11 +12,22 @@ if TYPE_CHECKING:
     from striate.data.files import find_images
     from striate.data.image_set import ImageSet
     from striate.data.labels import Labels
+    from striate.data.opening import open_data
     from striate.data.preprocessing import Preprocessing, View
     from striate.data.problem import Problem
     from striate.data.splitting import split_set
 
-__all__ = ["ImageSet", "Labels", "Preprocessing", "Problem", "View", "find_images", "read_image", "split_set"]
+__all__ = [
+    "ImageSet",
+    "Labels",
+    "Preprocessing",
+    "Problem",
+    "View",
+    "find_images",
+    "open_data",
+    "read_image",
+    "split_set",
+]
 
 _FROM = {
     "ImageSet": "image_set",
@@ -25,6 +36,7 @@ _FROM = {
     "Problem": "problem",
     "View": "preprocessing",
     "find_images": "files",
+    "open_data": "opening",
     "read_image": "decode",
     "split_set": "splitting",
 }

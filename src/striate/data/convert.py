@@ -14,7 +14,7 @@ import numpy as np
 
 from striate.data.files import printable
 from striate.data.image_set import ImageSet
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.data.problem import Problem
 from striate.data.write_arrays import write_idx, write_npz
 from striate.data.write_files import write_folder, write_with_table

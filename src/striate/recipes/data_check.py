@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from striate.data.check_images import checking_images
 from striate.data.files import printable
 from striate.data.image_set import ImageSet
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.errors import DataError
 from striate.recipes.events import Done, Event, Plan, Progress
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from striate.data.convert import Layout, check_target, convert_sets
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.recipes.data_check import describe_sets
 from striate.recipes.data_split import Division, divide
 from striate.recipes.events import Done, Event, Plan, Progress

@@ -16,7 +16,7 @@ from striate.data.augment import POLICIES, Augmentation, Draws, FixedView, build
 from striate.data.files import printable, write_whole
 from striate.data.image_set import ImageSet
 from striate.data.loader import load_batches
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.data.preprocessing import Preprocessing
 from striate.data.problem import Problem
 from striate.draw.encode import encode_png

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from striate.data.convert import check_target
 from striate.data.files import printable
 from striate.data.image_set import ImageSet, lone_group
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.data.splitting import split_set
 from striate.data.stores import FileStore
 from striate.data.write_files import TableRow, write_table

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from striate import __version__, draw
 from striate.data.files import printable, write_whole
 from striate.data.image_set import ImageSet
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.data.problem import Problem
 from striate.errors import DataError, StriateError, UnknownNameError
 from striate.models import Network, load

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.image_set import ImageSet
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.data.problem import Problem
 from striate.data.splitting import split_set
 from striate.errors import DataError

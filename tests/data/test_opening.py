@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.data.open_data import open_data
+from striate.data.opening import open_data
 from striate.errors import DataError
 from tests.data.layouts import class_folders, files, idx_bytes, picture, tar
 
