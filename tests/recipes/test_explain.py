@@ -50,13 +50,13 @@ def test_events_come_in_order_and_the_files_are_there(tmp_path: Path) -> None:
     assert isinstance(events[-1], Done)
     assert all(isinstance(event, Progress) for event in events[1:-1])
     windows = [e for e in events if isinstance(e, Progress) and e.stage == "occlusion"]
-    assert windows[-1].done == windows[-1].total == 49
+    assert windows[-1].done == windows[-1].total == 196  # 64 px: 13 wide, 4 apart
     assert all(path.stat().st_size > 0 for path in events[-1].files.values())
     assert events[-1].files["report"] == tmp_path / "out" / "report.html"
 
 
 def test_the_parts_belong_together(tmp_path: Path) -> None:
-    result = explained(tmp_path, top=3, stride=8)
+    result = explained(tmp_path, top=3, window=16, stride=8)
     assert len(result.answers) == 3
     assert result.target == result.answers[0]
     assert result.seen.shape == (64, 64, 3)
@@ -148,3 +148,15 @@ def test_a_network_finds_what_it_looks_for() -> None:
     assert row in range(20, 36)
     assert column in range(30, 46)
     np.testing.assert_allclose(saliency(network, pixels, target="red").values, 60 / 64**2, rtol=1e-5)
+
+
+def test_the_patch_of_a_small_picture_is_small() -> None:
+    """A patch of 16 would hide half of a digit: two places, and no map."""
+    from striate.recipes.explain import _patch
+
+    assert _patch(32, None, None) == (6, 2)
+    assert _patch(224, None, None) == (16, 8)
+    assert _patch(32, 16, None) == (16, 2)
+    assert _patch(224, 4, None) == (4, 4)
+    assert _patch(32, None, 16) == (16, 16)
+    assert _patch(4, None, None) == (2, 1)

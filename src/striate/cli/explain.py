@@ -29,8 +29,8 @@ def explain(
     target: str | None = None,
     out: Annotated[Path | None, Parameter(show_default=lambda _: "striate-out/PHOTO-NETWORK")] = None,
     top: int = 5,
-    window: int = 16,
-    stride: int = 8,
+    window: int | None = None,
+    stride: int | None = None,
     channels: int = 12,
     batch_size: int | None = None,
     max_megapixels: float = 64.0,
@@ -46,7 +46,8 @@ def explain(
         target: The class to explain, as index or name; the best answer when it is not given.
         out: Folder for the report and the data.
         top: Answers to show.
-        window: Side of the blank patch of the occlusion map, in pixels of what the network sees.
+        window: Side of the blank patch of the occlusion map, in pixels of what the network sees; when it is not given,
+            16, or a fifth of a small picture.
         stride: Pixels between two places of the patch; smaller is finer and slower.
         channels: Channels to show for each stage.
         batch_size: Pictures that go through the network at once; what suits the machine when it is not given.

@@ -44,8 +44,9 @@ class ExplainConfig(BaseModel):
         target: The class to explain, index or name; the best answer by default.
         out: Folder for the report and the data; `striate-out/PHOTO-NETWORK` by default.
         top: Answers to show.
-        window: Side of the blank patch, in pixels of what the network sees.
-        stride: Pixels between patches.
+        window: Side of the blank patch, in pixels of what the network sees; by default 16, or a fifth of a
+            small picture.
+        stride: Pixels between patches; by default 8, or a sixteenth of a small picture.
         channels: Channels to show a stage.
         batch_size: Pictures that go through the network at once; by default what suits the processor.
         max_megapixels: Larger photos are refused before they are decoded.
@@ -59,8 +60,8 @@ class ExplainConfig(BaseModel):
     target: int | str | None = None
     out: Path | None = None
     top: int = Field(default=5, ge=1)
-    window: int = Field(default=16, ge=1)
-    stride: int = Field(default=8, ge=1)
+    window: int | None = Field(default=None, ge=1)
+    stride: int | None = Field(default=None, ge=1)
     channels: int = Field(default=12, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     max_megapixels: float = Field(default=64.0, gt=0, allow_inf_nan=False)
@@ -114,14 +115,15 @@ def explain(
     yield Progress("layers", 0, None)
     summary = network.summary(view.pixels.shape[:2])
     activations = stage_activations(network, photo, top=config.channels, stages=summary.stages)[0]
+    window, stride = _patch(min(view.pixels.shape[:2]), config.window, config.stride)
     yield Progress("saliency", 0, None)
     gradient = saliency(network, photo, target=index)
     sweep = sweep_occlusion(
         network,
         photo,
         target=index,
-        window=config.window,
-        stride=config.stride,
+        window=window,
+        stride=stride,
         batch_size=config.batch_size,
     )
     while True:
@@ -153,6 +155,16 @@ def explain(
         provenance={},
         view_steps=view.steps,
     )
+
+
+def _patch(side: int, window: int | None, stride: int | None) -> tuple[int, int]:
+    """Window and stride, as far as they are not given: 16 and 8 for a photo, less where that would hide half a digit.
+
+    >>> _patch(224, None, None), _patch(32, None, None), _patch(32, None, 8)
+    ((16, 8), (6, 2), (8, 8))
+    """
+    usual = (16, 8) if side >= 112 else (max(round(side / 5), 2), max(side // 16, 1))
+    return window or max(usual[0], stride or 0), stride or min(usual[1], window or usual[1])
 
 
 def rebuild_report(folder: Path) -> Path:
