@@ -71,7 +71,7 @@ def test_a_networks_own_view_is_shown(folder):
     plan, *_, done = shown(folder, model="efficientnet_lite0", pictures=2)
     assert "efficientnet_lite0 sees them at 224 × 224" in plan.text
     assert done.result.preprocessing.interpolation == "bicubic"
-    assert done.result.policy == "imagenet"
+    assert done.result.policy == "light"  # as in training: its weights are here
     plain = shown(folder, model="lenet5", pictures=2)[-1].result
     assert plain.policy == "digits"
     assert plain.preprocessing.channels == "L"

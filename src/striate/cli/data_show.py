@@ -36,7 +36,7 @@ def show(
         data: A folder of class folders, a CSV, idx or npz file, or tar shards.
         model: A network, its weights, or a file of weights: what it takes is shown.
         size: Side of the network's input in pixels; the model's by default.
-        augment: none, light, imagenet, strong, small, digits, alexnet, vgg; auto picks by size and model.
+        augment: none, light, imagenet, strong, small, digits, alexnet, vgg; auto takes what striate train would take.
         mixup: Strength (alpha) of mixup; the policy's by default.
         cutmix: Strength (alpha) of CutMix; the policy's by default.
         seed: The same seed shows the same pictures.

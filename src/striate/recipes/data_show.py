@@ -25,6 +25,8 @@ from striate.errors import ConfigError, DataError, UnknownNameError
 from striate.models.catalogue import find_entry
 from striate.models.create import load
 from striate.recipes.events import Done, Event, Plan, Progress
+from striate.recipes.train_config import find_preset, usual_policy
+from striate.recipes.train_network import find_start
 from striate.weights.records import find_record
 
 __all__ = ["DataShowConfig", "ShownPicture", "ShownSet", "chosen_view", "run"]
@@ -42,7 +44,7 @@ class DataShowConfig(BaseModel):
         model: A network's name, weights' name or file: its preprocessing is taken. None for `size`.
         size: Side of the square that the network takes, in pixels; by default the network's, or 224, or less for small
             pictures.
-        augment: A name of `POLICIES`, or `auto`: `small` up to 64 pixels, `digits` for a LeNet-5, else `imagenet`.
+        augment: A name of `POLICIES`, or `auto`: what `striate train` would take.
         mixup: α of mixup; by default the policy's.
         cutmix: α of CutMix; likewise.
         seed: Of the run.
@@ -233,7 +235,9 @@ def _square(side: int, shorter: int) -> Preprocessing:
 
 def _policy(config: DataShowConfig, network: str, side: int) -> str:
     if config.augment == "auto":
-        return "digits" if network.startswith("lenet5") else "small" if side <= 64 else "imagenet"
+        start = find_start(network, "auto") if network else ""
+        _, values = find_preset("auto", model=network.partition(".")[0], fine_tuning=bool(start), pictures=0)
+        return str(values.get("augment", usual_policy(side=side, fine_tuning=bool(start))))
     if config.augment not in POLICIES:
         build_augmentation(config.augment, Preprocessing())  # refuses, and knows the nearest
     return config.augment

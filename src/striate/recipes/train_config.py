@@ -12,7 +12,7 @@ from pydantic import Field
 from striate.errors import UnknownNameError, nearest
 from striate.training.settings import TrainSettings
 
-__all__ = ["TrainConfig", "find_preset", "presets"]
+__all__ = ["TrainConfig", "find_preset", "presets", "usual_policy"]
 
 
 class TrainConfig(TrainSettings):
@@ -60,6 +60,16 @@ class TrainConfig(TrainSettings):
     def settings(self) -> TrainSettings:
         """The settings of the loop alone."""
         return TrainSettings(**{name: getattr(self, name) for name in TrainSettings.model_fields})
+
+
+def usual_policy(*, side: int, fine_tuning: bool) -> str:
+    """The augmentation where neither a recipe nor a person names one.
+
+    Args:
+        side: Of what the network sees, in pixels.
+        fine_tuning: Whether the weights were trained before: gentler then.
+    """
+    return "small" if side <= 64 else "light" if fine_tuning else "imagenet"
 
 
 @cache

@@ -13,7 +13,7 @@ from striate.data import Labels
 from striate.data.augment.recipes import Augmentation, build_augmentation
 from striate.data.problem import Problem
 from striate.errors import ConfigError
-from striate.recipes.train_config import TrainConfig, find_preset
+from striate.recipes.train_config import TrainConfig, find_preset, usual_policy
 from striate.recipes.train_data import LearningData, find_learning_data, look_at
 from striate.recipes.train_network import Beginning, begin, find_start
 from striate.training.estimate import Estimate, estimate_training
@@ -183,7 +183,7 @@ def plan_training(
     side = min(begun.preprocessing.input_size)
     policy = config.augment
     if policy == "auto":
-        policy = "small" if side <= 64 else "light" if start else "imagenet"
+        policy = usual_policy(side=side, fine_tuning=bool(start))
     changes = {name: value for name in ("mixup", "cutmix") if (value := getattr(config, name))}
     if config.erasing is not None:
         changes["erasing"] = config.erasing
