@@ -2,8 +2,9 @@
 
     average ← d · average + (1 − d) · weights,     d = min(decay, (1 + step) / (10 + step))
 
-The small d at the start forgets the random weights soon. Running statistics of batch normalization are averages
-already: they are taken over as they are.
+The small d at the start forgets the random weights soon. Running statistics of batch normalization belong to the weights
+that made the maps, so they are averaged as well: the newest ones beside averaged weights do not fit while the rate is
+high.
 
 Source: Polyak and Juditsky 1992; Szegedy et al. 2015, arXiv:1512.00567, section 8; the warm-up is TensorFlow's
 `ExponentialMovingAverage(num_updates=…)`.
@@ -34,14 +35,17 @@ class WeightAverage:
         """Take the weights after `step` steps in."""
         decay = min(self.decay, (1 + step) / (10 + step))
         learned = {name for name, _ in module.named_parameters()}
-        averages, values = [], []
+        pairs: dict[bool, tuple[list[Tensor], list[Tensor]]] = {True: ([], []), False: ([], [])}
         for name, value in module.state_dict().items():
-            if name in learned:
+            if value.is_floating_point():
+                averages, values = pairs[name in learned]  # weights may be shares, and do not mix with whole buffers
                 averages.append(self.state[name])
                 values.append(value.detach())
             else:
                 self.state[name].copy_(value)
-        torch._foreach_lerp_(averages, values, 1 - decay)
+        for averages, values in pairs.values():
+            if averages:
+                torch._foreach_lerp_(averages, values, 1 - decay)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state that was saved."""
