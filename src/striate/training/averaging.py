@@ -2,9 +2,9 @@
 
     average ← d · average + (1 − d) · weights,     d = min(decay, (1 + step) / (10 + step))
 
-The small d at the start forgets the random weights soon. Running statistics of batch normalization belong to the weights
-that made the maps, so they are averaged as well: the newest ones beside averaged weights do not fit while the rate is
-high.
+The small d at the start forgets the random weights soon. Running statistics of batch normalization belong to the
+weights that made the maps, so they are averaged as well: the newest ones beside averaged weights do not fit while the
+rate is high.
 
 Source: Polyak and Juditsky 1992; Szegedy et al. 2015, arXiv:1512.00567, section 8; the warm-up is TensorFlow's
 `ExponentialMovingAverage(num_updates=…)`.
