@@ -80,6 +80,7 @@ def test_the_plan_goes_to_stderr_and_the_end_to_stdout(run_cli: Cli, drawn: Path
     assert lines[1:] == [
         "Weights runs/classify/lenet5_relu-stripes/best.safetensors",
         "Run     runs/classify/lenet5_relu-stripes",
+        "Report  runs/classify/lenet5_relu-stripes/report.html",
         "Next    striate evaluate runs/classify/lenet5_relu-stripes",
     ]
     assert (here / "runs/classify/lenet5_relu-stripes/best.safetensors").exists()

@@ -18,7 +18,7 @@ from striate.errors import ConfigError, DataError
 from striate.recipes import train as recipe
 from striate.recipes.train_network import find_start
 from striate.recipes.train_plan import TrainPlan, plan_training
-from striate.training.events import Resumed, StepDone, Stopped, TrainingDone
+from striate.training.events import ReportWritten, Resumed, StepDone, Stopped, TrainingDone
 from striate.training.run_folder import RunFolder
 from striate.training.world import ALONE
 from tests.recipes.drawn import FAST, draw_folder, draw_npz
@@ -62,7 +62,7 @@ def assert_same_weights(a: RunFolder, b: RunFolder) -> None:
 def test_the_folder_of_a_run_is_a_network(drawn: Path, tmp_path: Path) -> None:
     folder, events = run(drawn, tmp_path / "runs", epochs=6)
     assert isinstance(events[0], TrainPlan)
-    assert isinstance(events[-1], TrainingDone)
+    assert isinstance(events[-1], ReportWritten)
     network = striate.load(folder.path)
     assert (network.name, tuple(network.labels)) == ("lenet5_relu", ("class 0", "class 1"))
     photos = sorted((drawn / "class 0").glob("*.png"))
@@ -245,3 +245,28 @@ def test_a_hundred_thousand_classes_are_planned(tmp_path: Path) -> None:
     assert made.estimate.parameters > 100_000 * 84
     assert sum(map(len, made.sentences())) < 2000
     assert np.isfinite(made.estimate.seconds)
+
+
+def test_a_finished_run_leaves_a_page_about_what_it_answered(drawn: Path, tmp_path: Path) -> None:
+    folder, events = run(drawn, tmp_path)
+    assert isinstance(events[-2], TrainingDone)
+    assert events[-1] == ReportWritten(folder.report)
+    page = folder.report.read_text(encoding="utf-8")
+    held_out = folder.data()["validation_pictures"]
+    assert held_out
+    assert f"{len(held_out)}" in page
+    assert "chosen by these same pictures" in page
+
+
+def test_a_page_that_cannot_be_made_is_told_and_costs_nothing_else(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: RunFolder, images: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recipe, "write_run_report", full)
+    folder, events = run(drawn, tmp_path)
+    assert events[-1].path is None
+    assert "No space left on device" in events[-1].reason
+    assert recipe.is_finished(folder)
+    assert folder.best.is_file()

@@ -252,6 +252,7 @@ class _Screen(ProgressLine):
         self._done: TrainingDone | None = None
         self._stopped: Stopped | None = None
         self._at = (0, 1)
+        self._report: Path | None = None
 
     def show(self, event: object) -> None:
         """One event of the recipe."""
@@ -265,6 +266,9 @@ class _Screen(ProgressLine):
                 self._done = event
             case _ if not is_speaker():
                 pass
+            case e.ReportWritten():
+                self._report = event.path
+                self._say(*filter(None, [event.reason]))
             case TrainPlan():
                 self._plan = event
                 self._say(*event.sentences(), *first_problems(event.data.problems))
@@ -315,6 +319,8 @@ class _Screen(ProgressLine):
         )
         print_result(f"Weights {printable(folder.best)}")
         print_result(f"Run     {printable(folder.path)}")
+        if self._report is not None:
+            print_result(f"Report  {printable(self._report)}")
         print_next(command("striate", "evaluate", folder.path))
 
     def _step(self, event: "StepDone") -> None:

@@ -8,7 +8,7 @@ import platform
 import re
 import shlex
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -22,10 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from striate import __version__, draw
 from striate.data.files import printable, write_whole
 from striate.data.image_set import ImageSet
-from striate.data.opening import open_data
-from striate.data.problem import Problem
-from striate.errors import DataError, StriateError, UnknownNameError
+from striate.errors import DataError, StriateError
 from striate.models import Network, load
+from striate.recipes.evaluate_subject import checked_run, find_subject
 from striate.recipes.events import Done, Event, Plan, Progress
 from striate.report import build_evaluation_page
 from striate.training.evaluation import Evaluation
@@ -33,9 +32,15 @@ from striate.training.predicting import predict_set
 from striate.training.predictions import Predictions
 from striate.training.run_folder import RunFolder
 
-__all__ = ["EvaluateConfig", "rebuild_page", "run"]
-
-_PREFERRED = ("val", "test", "all")
+__all__ = [
+    "EvaluateConfig",
+    "gallery_pictures",
+    "network_cost",
+    "rebuild_page",
+    "run",
+    "run_facts",
+    "versions",
+]
 
 
 class EvaluateConfig(BaseModel):
@@ -86,16 +91,6 @@ class EvaluateConfig(BaseModel):
         return Path("striate-out") / "-".join(["evaluate", *(re.sub(r"[^\w.]+", "_", word) for word in words)])
 
 
-@dataclass(frozen=True, eq=False)
-class _Subject:
-    """What is evaluated: pictures, or only what a run once answered to them."""
-
-    images: ImageSet | None
-    predictions: Predictions | None
-    split: str
-    notes: tuple[str, ...]
-
-
 def run(config: EvaluateConfig) -> Iterator[Event]:
     """Evaluate one network: yields a `Plan`, then `Progress`, then `Done` with the `Evaluation`.
 
@@ -104,8 +99,8 @@ def run(config: EvaluateConfig) -> Iterator[Event]:
         StriateError: The network or its weights cannot be had.
     """
     began = perf_counter()
-    run_folder = _checked_run(config)
-    subject = _find_subject(config, run_folder)
+    run_folder = checked_run(config.network, config.data)
+    subject = find_subject(config.data, config.split, run_folder, view=config.view)
     _require_writable(config.folder)
     count = len(subject.images or subject.predictions or ())
     yield Plan(
@@ -121,7 +116,7 @@ def run(config: EvaluateConfig) -> Iterator[Event]:
     else:
         predictions = yield from _predict(network, subject.images, config)
         draft = Evaluation.from_predictions(predictions, gallery=config.gallery)
-        pictures = _gallery(network, subject.images, draft)
+        pictures = gallery_pictures(network, subject.images, draft)
     facts = {
         "split": subject.split,
         "notes": [*subject.notes],
@@ -129,12 +124,12 @@ def run(config: EvaluateConfig) -> Iterator[Event]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(perf_counter() - began, 3),
         "device": torch.cuda.get_device_name(network.device) if network.device.type == "cuda" else platform.machine(),
-        "versions": {"striate": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": versions(),
         "settings": config.model_dump(mode="json"),
-        "run": _run_facts(run_folder),
+        "run": run_facts(run_folder),
         "weights": _weight_facts(network),
     }
-    result = replace(draft, pictures=pictures, cost=_cost(network, predictions), provenance=facts)
+    result = replace(draft, pictures=pictures, cost=network_cost(network, predictions), provenance=facts)
     yield Progress("writing the page", 0, None)
     files = _write(result, config.folder)
     yield Done(result, config.folder, files)
@@ -170,100 +165,6 @@ def _plots(result: Evaluation) -> dict[str, NDArray[np.uint8]]:
     return plots
 
 
-def _checked_run(config: EvaluateConfig) -> RunFolder | None:
-    found = config.run_folder
-    if found is None:
-        if config.data is None:
-            raise DataError(
-                f"'{config.network}' is not the folder of a run, which would know its data: give the data, too: "
-                f"striate evaluate {shlex.quote(config.network)} DATA."
-            )
-        return None
-    if not found.exists():
-        raise DataError(f"{found.path}: not the folder of a run (config.yaml is missing). `striate runs` lists them.")
-    if not found.best.is_file():
-        raise DataError(
-            f"{found.best}: no such file: the run has not kept any weights yet. `striate runs` says how far it is."
-        )
-    return found
-
-
-def _find_subject(config: EvaluateConfig, run_folder: RunFolder | None) -> _Subject:
-    """The pictures: those given, or those that the run held out."""
-    if config.data is not None:
-        return _part(config.data, config.split, notes=())
-    if run_folder is None:
-        raise DataError("There is no data to evaluate on.")
-    source = Path(str(run_folder.config().get("data", "")))
-    held_out = set(_held_out(run_folder))
-    try:
-        if config.split is not None or not held_out:
-            subject = _part(source, config.split, notes=())
-            return replace(subject, notes=_learned(subject, held_out))
-        return _own_pictures(source, held_out)
-    except DataError as error:
-        if config.split is not None or not run_folder.predictions.is_file():
-            raise DataError(
-                f"The data of the run cannot be used: {error} Give it: striate evaluate RUN DATA."
-            ) from error
-        note = f"The pictures cannot be had ({str(error).rstrip('.')}): these are the answers that the run stored."
-        if config.view != "center":
-            raise DataError(f"The view '{config.view}' needs the pictures: {error}") from error
-        return _Subject(None, Predictions.load(run_folder.predictions), "held out by the run", (note,))
-
-
-def _part(source: Path, split: str | None, *, notes: tuple[str, ...]) -> _Subject:
-    found = open_data(source)
-    if split is None:
-        split = next((name for name in _PREFERRED if name in found), None)
-        if split is None:
-            raise DataError(
-                f"{printable(source)}: has only {', '.join(map(repr, found))}; a network is not evaluated on what it "
-                "may have learned from. If that is what you want, say --split train."
-            )
-    if split not in found:
-        known = ", ".join(f"'{name}' ({len(images):,})" for name, images in found.items())
-        raise UnknownNameError(f"{printable(source)} has no part '{split}'; it has {known}.")
-    if not len(found[split]):
-        raise DataError(f"{printable(source)}: the part '{split}' has no pictures.")
-    return _Subject(found[split], None, split, notes)
-
-
-def _own_pictures(source: Path, held_out: set[str]) -> _Subject:
-    """The pictures of the names that the run held out, wherever its data has them now."""
-    found = open_data(source)
-    for part in ("val", "all", "train", "test"):
-        images = found.get(part)
-        if images is None:
-            continue
-        places = [i for i in range(len(images)) if images.name(i) in held_out]
-        if places:
-            own = images.subset(places)
-            gone = sorted(held_out - {own.name(i) for i in range(len(own))})
-            lost = tuple(
-                Problem("missing", name, "held out by the run, but not in the data any more.") for name in gone
-            )
-            notes = (
-                (f"{len(gone):,} of the {len(held_out):,} pictures that the run held out are gone.",) if gone else ()
-            )
-            return _Subject(replace(own, problems=lost), None, "held out by the run", notes)
-    raise DataError(f"{printable(source)}: none of the {len(held_out):,} pictures that the run held out is there.")
-
-
-def _held_out(run_folder: RunFolder) -> list[str]:
-    names = run_folder.data().get("validation_pictures") or []
-    return [str(name) for name in names] if isinstance(names, list) else []
-
-
-def _learned(subject: _Subject, held_out: set[str]) -> tuple[str, ...]:
-    if subject.images is None or subject.split == "test":
-        return ()
-    learned = sum(subject.images.name(i) not in held_out for i in range(len(subject.images)))
-    return (
-        (f"The run may have learned from {learned:,} of these pictures: no evidence for new ones.",) if learned else ()
-    )
-
-
 def _predict(network: Network, images: ImageSet, config: EvaluateConfig) -> Generator[Progress, None, Predictions]:
     work = predict_set(
         network,
@@ -282,8 +183,8 @@ def _predict(network: Network, images: ImageSet, config: EvaluateConfig) -> Gene
             return answered
 
 
-def _gallery(network: Network, images: ImageSet, draft: Evaluation) -> dict[int, NDArray[np.uint8]]:
-    """What the network saw of the pictures that the page shows."""
+def gallery_pictures(network: Network, images: ImageSet, draft: Evaluation) -> dict[int, NDArray[np.uint8]]:
+    """What the network saw of the pictures that an evaluation's page shows, by place among the predictions."""
     places = {images.name(i): i for i in range(len(images))}
     shown = {}
     for case in (*draft.mistakes, *draft.hardest):
@@ -302,7 +203,8 @@ def _required(predictions: Predictions | None) -> Predictions:
     return predictions
 
 
-def _cost(network: Network, predictions: Predictions) -> dict[str, Any]:
+def network_cost(network: Network, predictions: Predictions) -> dict[str, Any]:
+    """What the network costs, and what it took to answer these pictures."""
     summary = network.summary()
     return {
         "parameters": summary.parameters,
@@ -327,7 +229,13 @@ def _weight_facts(network: Network) -> dict[str, Any]:
     }
 
 
-def _run_facts(run_folder: RunFolder | None) -> dict[str, Any]:
+def versions() -> dict[str, str]:
+    """What answered."""
+    return {"striate": __version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def run_facts(run_folder: RunFolder | None) -> dict[str, Any]:
+    """How far the run is, whose weights answered."""
     if run_folder is None:
         return {}
     try:

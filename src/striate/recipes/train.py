@@ -20,12 +20,14 @@ import torch
 
 from striate import __version__
 from striate.data import Labels
+from striate.data.image_set import ImageSet
 from striate.draw import encode_png
-from striate.errors import ConfigError, DataError
+from striate.errors import ConfigError, DataError, StriateError
 from striate.recipes.train_config import TrainConfig
 from striate.recipes.train_data import counts_by_class
 from striate.recipes.train_plan import TrainPlan, plan_training
-from striate.training.events import EpochDone, Resumed, Stopped, TrainEvent
+from striate.recipes.train_report import write_run_report
+from striate.training.events import EpochDone, ReportWritten, Resumed, Stopped, TrainEvent, TrainingDone
 from striate.training.launch import begun_run, failing_together, remember_run
 from striate.training.loop import Trainer
 from striate.training.run_folder import RunFolder
@@ -42,7 +44,9 @@ def run(
     folder: RunFolder | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainPlan | TrainEvent]:
-    """Train: yields the `TrainPlan`, then the events of the loop, the last of which is `TrainingDone` or `Stopped`.
+    """Train: yields the `TrainPlan`, then the events of the loop.
+
+    The last ones are `TrainingDone` and `ReportWritten`, or `Stopped`.
 
     Args:
         given: Settings by name (see `TrainConfig`); `data` is among them.
@@ -87,12 +91,23 @@ def _run(
             _write_facts(plan, resume=resume)
             remember_run(given, str(plan.folder.path.resolve()))
         world.wait()
+        done = False
         for event in trainer.run(resume=resume, should_stop=should_stop):
             if world.is_main:
                 _note(plan, trainer, event)
             yield event
+            done = isinstance(event, TrainingDone)
         if world.is_main:
             _draw(plan.folder)
+            if done and plan.data.validation is not None:
+                yield _report(plan.folder, plan.data.validation)
+
+
+def _report(folder: RunFolder, images: ImageSet) -> ReportWritten:
+    try:
+        return ReportWritten(write_run_report(folder, images))
+    except (OSError, StriateError) as error:
+        return ReportWritten(None, f"The page about the run cannot be made: {str(error).rstrip('.')}.")
 
 
 def same_run(folder: RunFolder) -> dict[str, Any]:

@@ -159,6 +159,19 @@ class TrainingDone:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class ReportWritten:
+    """The page about the run is there, or could not be made, which costs nothing but the page.
+
+    Attributes:
+        path: The page; None where there is none.
+        reason: Why there is none.
+    """
+
+    path: Path | None
+    reason: str = ""
+
+
 TrainEvent = (
     Started
     | Resumed
@@ -170,4 +183,5 @@ TrainEvent = (
     | CheckpointFailed
     | Stopped
     | TrainingDone
+    | ReportWritten
 )
