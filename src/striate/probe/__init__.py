@@ -5,7 +5,7 @@ against the file as soon as that is imported.
 """
 
 from striate.probe.address import UnitAddress
-from striate.probe.capture import capture, require_layer
+from striate.probe.capture import capture, require_layer, visit_layers
 from striate.probe.network_comparison import ConvolutionRow, ConvolutionTotal, NetworkComparison, compare_layers
 from striate.probe.running import evaluating, is_compiled
 from striate.probe.summary import LayerRow, Stage, Summary
@@ -25,4 +25,5 @@ __all__ = [
     "is_compiled",
     "require_layer",
     "summary",
+    "visit_layers",
 ]

@@ -4,8 +4,9 @@ Layers are named by their path (`features.3`; `layer1.0.relu#2` for the second c
 stops as soon as the last wanted layer has answered, and every hook is gone afterwards, also after an error.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
+from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from striate.errors import ConfigError, ShapeError, UnknownNameError, nearest
 from striate.probe.running import running_eagerly
 
-__all__ = ["capture", "require_layer"]
+__all__ = ["capture", "require_layer", "visit_layers"]
 
 
 class _AllCaptured(Exception):  # noqa: N818 - a signal to leave the forward pass, not an error
@@ -43,14 +44,39 @@ def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Te
     torch.Size([1, 8, 7, 7])
     """
     wanted = list(dict.fromkeys(layers))
+    found: dict[str, Tensor] = {}
+
+    def keep(layer: str, output: Any) -> None:
+        # A ReLU in place right behind this layer would otherwise change what was taken.
+        found[layer] = _require_tensor(layer, output).clone()
+
+    visit_layers(module, x, {layer: partial(keep, layer) for layer in wanted})
+    return {layer: found[layer] for layer in wanted}
+
+
+def visit_layers(module: nn.Module, x: Tensor, visitors: Mapping[str, Callable[[Any], None]]) -> None:
+    """Call each visitor with what its layer gives, in the middle of the pass, before anything overwrites it.
+
+    What a visitor works out, it works out on the layer's own memory: nothing is copied. It must not write there, and
+    must not keep it.
+
+    Args:
+        module: Any module, run in the mode it is in.
+        x: What the module takes.
+        visitors: Layer, as in `capture` → what is called with its output.
+
+    Raises:
+        UnknownNameError: A layer does not exist, or is not called in the pass.
+        ConfigError: What stands after `#` is no number of a call.
+    """
     calls: dict[str, dict[int, str]] = {}
-    for layer in wanted:
+    for layer in visitors:
         path, mark, number = layer.partition("#")
         require_layer(module, path)
         if mark and (not number.isdecimal() or int(number) < 1):
             raise ConfigError(f"layer '{layer}': after # stands the number of a call, 1 or more, such as '{path}#2'.")
         calls.setdefault(path, {})[int(number or 1)] = layer
-    found: dict[str, Tensor] = {}
+    visited: set[str] = set()
     thread = get_ident()  # a hook sees every caller of the module: another thread's pass is not ours to take or stop
 
     def take(path: str) -> Callable[..., None]:
@@ -64,13 +90,9 @@ def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Te
             layer = calls[path].get(count)
             if layer is None:
                 return
-            if not isinstance(output, Tensor):
-                raise ShapeError(
-                    f"layer '{layer}' gives a {type(output).__name__}, not a tensor. Choose a layer inside it."
-                )
-            # A ReLU in place right behind this layer would otherwise change what was taken.
-            found[layer] = output.clone()
-            if len(found) == len(wanted):
+            visitors[layer](output)
+            visited.add(layer)
+            if len(visited) == len(visitors):
                 raise _AllCaptured
 
         return hook
@@ -81,13 +103,18 @@ def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Te
             stack.callback(part.register_forward_hook(take(path)).remove)
         with suppress(_AllCaptured):
             module(x)
-    missing = [layer for layer in wanted if layer not in found]
+    missing = [layer for layer in visitors if layer not in visited]
     if missing:
         raise UnknownNameError(
             f"layer '{missing[0]}' exists but is not called in the forward pass. Choose a layer of the table that "
             "`striate.summary(module, input_size)` prints."
         )
-    return {layer: found[layer] for layer in wanted}
+
+
+def _require_tensor(layer: str, output: Any) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise ShapeError(f"layer '{layer}' gives a {type(output).__name__}, not a tensor. Choose a layer inside it.")
+    return output
 
 
 def require_layer(module: nn.Module, path: str) -> nn.Module:
