@@ -14,6 +14,7 @@ from striate.draw.kernels import draw_kernels
 from striate.draw.linear_frames import linear_frames
 from striate.draw.matrix import draw_matrix
 from striate.draw.network_frames import network_frames
+from striate.draw.outline import draw_outline
 from striate.draw.overlay import overlay
 from striate.draw.reliability import draw_reliability
 from striate.draw.scalebar import draw_scalebar
@@ -30,6 +31,7 @@ __all__ = [
     "draw_kernels",
     "draw_lr_finder",
     "draw_matrix",
+    "draw_outline",
     "draw_reliability",
     "draw_scalebar",
     "draw_sheet",

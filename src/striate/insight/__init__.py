@@ -5,16 +5,20 @@ Imported eagerly: the functions have the names of their files, and a lazy name w
 
 from striate.insight.activations import StageActivations, stage_activations
 from striate.insight.explanation import Explanation
+from striate.insight.grabcut import grabcut
 from striate.insight.heatmap import Heatmap
 from striate.insight.kernels import Kernels, kernels
 from striate.insight.occlusion import occlusion, sweep_occlusion
 from striate.insight.saliency import saliency
+from striate.insight.segmentation import Segmentation
 
 __all__ = [
     "Explanation",
     "Heatmap",
     "Kernels",
+    "Segmentation",
     "StageActivations",
+    "grabcut",
     "kernels",
     "occlusion",
     "saliency",
