@@ -44,6 +44,8 @@ def capture(module: nn.Module, x: Tensor, layers: Iterable[str]) -> dict[str, Te
     torch.Size([1, 8, 7, 7])
     """
     wanted = list(dict.fromkeys(layers))
+    for layer in wanted:
+        require_layer(module, layer.partition("#")[0])
     found: dict[str, Tensor] = {}
 
     def keep(layer: str, output: Any) -> None:
@@ -63,7 +65,7 @@ def visit_layers(module: nn.Module, x: Tensor, visitors: Mapping[str, Callable[[
     Args:
         module: Any module, run in the mode it is in.
         x: What the module takes.
-        visitors: Layer, as in `capture` → what is called with its output.
+        visitors: Layer, as in `capture` (or an empty string, the module itself) → what is called with its output.
 
     Raises:
         UnknownNameError: A layer does not exist, or is not called in the pass.
@@ -72,7 +74,8 @@ def visit_layers(module: nn.Module, x: Tensor, visitors: Mapping[str, Callable[[
     calls: dict[str, dict[int, str]] = {}
     for layer in visitors:
         path, mark, number = layer.partition("#")
-        require_layer(module, path)
+        if layer:
+            require_layer(module, path)
         if mark and (not number.isdecimal() or int(number) < 1):
             raise ConfigError(f"layer '{layer}': after # stands the number of a call, 1 or more, such as '{path}#2'.")
         calls.setdefault(path, {})[int(number or 1)] = layer
