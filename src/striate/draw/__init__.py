@@ -16,6 +16,7 @@ from striate.draw.matrix import draw_matrix
 from striate.draw.network_frames import network_frames
 from striate.draw.outline import draw_outline
 from striate.draw.overlay import overlay
+from striate.draw.perturbation import draw_perturbation_curves, draw_similarity_curves
 from striate.draw.reliability import draw_reliability
 from striate.draw.scalebar import draw_scalebar
 from striate.draw.sheet import Tile, draw_sheet
@@ -32,9 +33,11 @@ __all__ = [
     "draw_lr_finder",
     "draw_matrix",
     "draw_outline",
+    "draw_perturbation_curves",
     "draw_reliability",
     "draw_scalebar",
     "draw_sheet",
+    "draw_similarity_curves",
     "draw_training_curves",
     "encode_gif",
     "encode_jpeg",
