@@ -10,17 +10,21 @@ from striate.insight.heatmap import Heatmap
 from striate.insight.insertion_deletion import deletion, insertion
 from striate.insight.kernels import Kernels, kernels
 from striate.insight.occlusion import occlusion, sweep_occlusion
+from striate.insight.patches import LayerPatches, TopPatches
 from striate.insight.perturbation_curves import PerturbationCurves
 from striate.insight.saliency import saliency
 from striate.insight.segmentation import Segmentation
+from striate.insight.top_patches import stream_top_patches, top_patches
 
 __all__ = [
     "Explanation",
     "Heatmap",
     "Kernels",
+    "LayerPatches",
     "PerturbationCurves",
     "Segmentation",
     "StageActivations",
+    "TopPatches",
     "deletion",
     "grabcut",
     "insertion",
@@ -28,5 +32,7 @@ __all__ = [
     "occlusion",
     "saliency",
     "stage_activations",
+    "stream_top_patches",
     "sweep_occlusion",
+    "top_patches",
 ]
