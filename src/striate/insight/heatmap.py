@@ -24,7 +24,7 @@ class Heatmap:
         method: The method's name: `saliency`, `occlusion`.
         unit: What a value means, such as `probability drop`.
         signed: True where the sign means something: drawn in a zero-centered diverging map.
-        target: The class that was explained, for each picture.
+        target: For each picture what was explained: a class index, or the address of a unit.
         parameters: Every setting that the values depend on.
         grid: For occlusion, the raw score at every window: `n gh gw k`, all classes kept.
         baseline: For occlusion, the score of the untouched picture: `n k`.
@@ -35,7 +35,7 @@ class Heatmap:
     method: str
     unit: str
     signed: bool
-    target: tuple[int, ...]
+    target: tuple[int | str | None, ...]
     parameters: dict[str, Any] = field(default_factory=dict)
     grid: NDArray[np.floating[Any]] | None = None
     baseline: NDArray[np.floating[Any]] | None = None

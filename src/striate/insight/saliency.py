@@ -8,23 +8,23 @@ model. The map takes, at each pixel, the largest absolute weight over the color 
 Source: Simonyan, Vedaldi, Zisserman 2013, "Deep inside convolutional networks", arXiv:1312.6034, section 3.1.
 """
 
-from time import perf_counter
+from dataclasses import replace
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from striate.data.images import Images
-from striate.errors import ConfigError
-from striate.insight.heatmap import Heatmap, as_numpy
-from striate.insight.target import Target, choose_targets, module_and_input
+from striate.insight.heatmap import Heatmap
+from striate.insight.input_gradient import input_gradient
+from striate.insight.target import Target
 from striate.models import Network
-from striate.probe import evaluating
 
 __all__ = ["saliency"]
 
 
-def saliency(network: Network | nn.Module, images: Images, *, target: Target = None) -> Heatmap:
-    """The absolute gradient of a class score with respect to the picture, maximum over channels.
+def saliency(
+    network: Network | nn.Module, images: Images, *, target: Target = None, batch_size: int | None = None
+) -> Heatmap:
+    """The absolute gradient of a class score, or of any unit, with respect to the picture, maximum over channels.
 
     The score is the logit, before the softmax: the gradient of the probability would also push the other classes down.
     The gradient is taken with respect to what the network gets, after normalization. The module is left as it was: no
@@ -33,7 +33,9 @@ def saliency(network: Network | nn.Module, images: Images, *, target: Target = N
     Args:
         network: A `Network` (images are photos) or any module (images are the tensor that goes in).
         images: One photo, several, or a tensor `n c h w`.
-        target: Class index or label, one for all or one for each; each image's best answer by default.
+        target: A class index, a label or the address of a unit (`features.3:17@4,5`), one for all or one for each; each
+            image's best class by default. For a single image a list of any length: all from one forward pass.
+        batch_size: Pictures that go through the network at once; by default as many as the processor's cache likes.
 
     Returns:
         `values` of shape `n h w`, never negative.
@@ -50,40 +52,9 @@ def saliency(network: Network | nn.Module, images: Images, *, target: Target = N
     >>> saliency(linear, torch.ones(1, 3, 1, 1), target=0).values.tolist()
     [[[4.0]]]
     """
-    began = perf_counter()
-    module, x = module_and_input(network, images)
-    with evaluating(module):
-        gradient, targets = class_gradient(network, module, x, target)
-    return Heatmap(
-        values=as_numpy(gradient.abs().amax(1)),
-        method="saliency",
-        unit="|d logit / d input|",
-        signed=False,
-        target=tuple(targets.tolist()),
-        parameters={"score": "logit", "channels": "maximum of absolute values"},
-        seconds=perf_counter() - began,
-    )
-
-
-def class_gradient(network: Network | nn.Module, module: nn.Module, x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-    """The gradient `n c h w` of each picture's class logit with respect to `x`, and the classes `n`.
-
-    Pictures of one batch do not mix in evaluation mode, so that the gradient of the sum is each one's own.
-    """
-    # Whatever the caller has switched off, here gradients are the point.
-    with torch.inference_mode(False), torch.enable_grad():
-        leaf = x.detach().clone().requires_grad_(True)
-        # The copy keeps a first layer that works in place away from the leaf.
-        logits = module(leaf.clone())
-        targets = choose_targets(network, logits, target)
-        if not logits.requires_grad:
-            raise ConfigError(
-                f"{type(module).__name__} gives scores without a gradient to its input (detached, or computed under "
-                "no_grad), so there is no saliency. Use occlusion, which needs none."
-            )
-        chosen = logits.gather(1, targets[:, None]).sum()
-        # Only the gradient of the picture: `backward()` would compute and store every weight's as well.
-        (gradient,) = torch.autograd.grad(chosen, leaf, allow_unused=True)
-    if gradient is None:
-        gradient = torch.zeros_like(leaf)
-    return gradient, targets
+    gradient = input_gradient(network, images, target=target, batch_size=batch_size)
+    found = gradient.saliency()
+    parameters = {**gradient.parameters, "channels": "maximum of absolute values"}
+    if all(isinstance(one, int) for one in found.target):
+        parameters = {"score": "logit", "channels": "maximum of absolute values"}
+    return replace(found, method="saliency", parameters=parameters)
