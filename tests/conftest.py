@@ -27,7 +27,7 @@ for _name in ("STRIATE_OFFLINE", "STRIATE_DEBUG", "HF_HUB_OFFLINE", "NO_COLOR", 
 
 # Shapes and types in annotations are checked in tests only (jaxtyping + beartype), on the floors that hold tensors.
 # The floors above have annotations that exist for mypy alone (imports under TYPE_CHECKING).
-CHECKED_FLOORS = ("arithmetic", "data", "draw", "insight", "layers", "models", "ops", "probe")
+CHECKED_FLOORS = ("arithmetic", "data", "draw", "dreams", "insight", "layers", "models", "ops", "probe")
 jaxtyping.install_import_hook([f"striate.{floor}" for floor in CHECKED_FLOORS], "tests.check_types")
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}

@@ -1,0 +1,37 @@
+"""Pictures by optimization: image parametrization × objective × transform × optimizer, and one loop.
+
+Imported eagerly, as the floors below it are.
+"""
+
+from striate.dreams import after_step, objectives, optimizers, transforms
+from striate.dreams.color import color_matrix
+from striate.dreams.dream import Dream, Step
+from striate.dreams.fourier_image import FourierImage
+from striate.dreams.objectives import Objective, Seen
+from striate.dreams.parametrization import Parametrization
+from striate.dreams.phase_image import PhaseImage
+from striate.dreams.pixel_image import PixelImage
+from striate.dreams.relu_gradient import RedirectedRelu
+from striate.dreams.spectrum import magnitude_spectrum, photo_spectrum
+from striate.dreams.subject import Subject, build_subject
+
+__all__ = [
+    "Dream",
+    "FourierImage",
+    "Objective",
+    "Parametrization",
+    "PhaseImage",
+    "PixelImage",
+    "RedirectedRelu",
+    "Seen",
+    "Step",
+    "Subject",
+    "after_step",
+    "build_subject",
+    "color_matrix",
+    "magnitude_spectrum",
+    "objectives",
+    "optimizers",
+    "photo_spectrum",
+    "transforms",
+]
