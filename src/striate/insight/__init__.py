@@ -4,9 +4,12 @@ Imported eagerly: the functions have the names of their files, and a lazy name w
 """
 
 from striate.insight.activations import StageActivations, stage_activations
+from striate.insight.deconvnet import deconvnet
 from striate.insight.explanation import Explanation
 from striate.insight.grabcut import grabcut
+from striate.insight.guided_backprop import guided_backprop
 from striate.insight.heatmap import Heatmap
+from striate.insight.input_gradient import InputGradient, input_gradient
 from striate.insight.insertion_deletion import deletion, insertion
 from striate.insight.kernels import Kernels, kernels
 from striate.insight.occlusion import occlusion, sweep_occlusion
@@ -14,25 +17,35 @@ from striate.insight.patches import LayerPatches, TopPatches
 from striate.insight.perturbation_curves import PerturbationCurves
 from striate.insight.saliency import saliency
 from striate.insight.segmentation import Segmentation
+from striate.insight.statistics_result import LayerStatistics, UnitStatistics
 from striate.insight.top_patches import stream_top_patches, top_patches
+from striate.insight.unit_statistics import stream_unit_statistics, unit_statistics
 
 __all__ = [
     "Explanation",
     "Heatmap",
+    "InputGradient",
     "Kernels",
     "LayerPatches",
+    "LayerStatistics",
     "PerturbationCurves",
     "Segmentation",
     "StageActivations",
     "TopPatches",
+    "UnitStatistics",
+    "deconvnet",
     "deletion",
     "grabcut",
+    "guided_backprop",
+    "input_gradient",
     "insertion",
     "kernels",
     "occlusion",
     "saliency",
     "stage_activations",
     "stream_top_patches",
+    "stream_unit_statistics",
     "sweep_occlusion",
     "top_patches",
+    "unit_statistics",
 ]
