@@ -158,7 +158,7 @@ def _paste(sheet: Image.Image, patch: Patch, at: tuple[int, int], tile: int, col
         mask = Image.fromarray(patch.inside.astype(np.uint8) * 255).resize((size[0], size[1]), Image.Resampling.NEAREST)
         y, x = np.indices(picture.shape[:2])
         stripe = np.asarray((x + y) % 6 < 1)
-        hatch = np.where(stripe[..., None], colors["quiet"], colors["pad"]).astype(np.uint8)
+        hatch = np.where(stripe[..., None], colors["line"], colors["pad"]).astype(np.uint8)
         seen = np.asarray(mask)[..., None] > 0
         picture = np.where(seen, picture, hatch)
     corner = (left + (tile - picture.shape[1]) // 2, top + (tile - picture.shape[0]) // 2)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from striate.arithmetic import Field
 from striate.errors import DataError, ShapeError, StriateError
-from striate.insight.field_boxes import Sight, boxes_of, cut_box, shrink, sight_of
+from striate.insight.field_boxes import Sight, boxes_of, cut_box, inside_of, shrink, sight_of
 from striate.insight.heatmap import as_numpy
 from striate.insight.patches import LayerPatches, TopPatches
 from striate.insight.picture_stream import PictureStream, Seen
@@ -156,10 +156,15 @@ def _crops(
         if number < 0:
             continue
         pixels = seen[number].pixels
-        if whole:  # many units share a picture
-            if number not in made:
-                made[number] = shrink(cut_box(pixels, np.array([0, 0, size[1], size[0]]), size), step)
-            crops[at] = made[number]
-        else:
-            crops[at] = shrink(cut_box(pixels, boxes[at], size), step)
+        if not whole:
+            crops[at] = _cut(pixels, boxes[at], size, step)
+            continue
+        if number not in made:  # many units share a picture
+            made[number] = _cut(pixels, np.array([0, 0, size[1], size[0]], np.int64), size, step)
+        crops[at] = made[number]
     return crops, step
+
+
+def _cut(pixels: NDArray[np.uint8], box: NDArray[np.int64], size: tuple[int, int], step: int) -> NDArray[np.uint8]:
+    inside = inside_of(box, (pixels.shape[0], pixels.shape[1]), size, 1)
+    return shrink(cut_box(pixels, box, size), inside, step)

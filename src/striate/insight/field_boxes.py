@@ -99,13 +99,20 @@ def inside_of(box: NDArray[np.int64], size: tuple[int, int], shape: tuple[int, i
     return np.logical_and.outer(down, across)
 
 
-def shrink(crop: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
-    """The means of blocks of `step` × `step` pixels; blocks at the lower and right rim may be smaller."""
+def shrink(crop: NDArray[np.uint8], inside: NDArray[np.bool_], step: int) -> NDArray[np.uint8]:
+    """The means of blocks of `step` × `step` pixels of `crop` (uint8 `h w 3`, black outside).
+
+    Only pixels that are `inside` (`h w`) count. Blocks at the lower and right rim may be smaller.
+    """
     if step == 1:
         return crop
-    h, w = crop.shape[:2]
+    h, w = inside.shape
     rows, columns = np.arange(0, h, step), np.arange(0, w, step)
-    total = np.add.reduceat(np.add.reduceat(crop.astype(np.float64), rows, axis=0), columns, axis=1)
-    count = np.diff(np.append(rows, h))[:, None] * np.diff(np.append(columns, w))[None, :]
-    means: NDArray[np.uint8] = np.rint(total / count[..., None]).astype(np.uint8)
+
+    def blocks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        total: NDArray[np.float64] = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+        return total
+
+    count = blocks(inside.astype(np.float64))[..., None]
+    means: NDArray[np.uint8] = np.rint(blocks(crop.astype(np.float64)) / np.maximum(count, 1)).astype(np.uint8)
     return means

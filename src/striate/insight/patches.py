@@ -17,11 +17,20 @@ from striate.insight.field_boxes import Sight, inside_of
 from striate.insight.numbers_in_words import short
 from striate.insight.store import load_arrays, pack_arrays
 
-__all__ = ["LayerPatches", "TopPatches"]
+__all__ = ["LayerPatches", "TopPatches", "fitting_tile"]
 
 _PER_LAYER = (
     "channels", "values", "pictures", "positions", "boxes", "crops", "peak_mean", "peak_std",
 )  # fmt: skip
+
+
+def fitting_tile(side: int) -> int:
+    """The side of a tile for patches of `side` pixels: a whole multiple of it near 84, or 84 for large ones.
+
+    >>> fitting_tile(3), fitting_tile(23), fitting_tile(63), fitting_tile(207)
+    (84, 92, 63, 84)
+    """
+    return side * max(round(84 / side), 1) if side <= 112 else 84
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +182,7 @@ class TopPatches:
         *,
         channels: Sequence[int] | None = None,
         top: int = 9,
-        tile: int = 84,
+        tile: int | None = None,
         theme: str = "light",
     ) -> NDArray[np.uint8]:
         """Rows of the strongest patches, a unit a row; below each the activation.
@@ -182,7 +191,8 @@ class TopPatches:
             layer: Which layer; the only one by default.
             channels: Which units; by default the 12 most selective.
             top: Patches a unit.
-            tile: Side of a patch's square in pixels.
+            tile: Side of a patch's square in pixels; by default about 84, so that a small patch is enlarged by a whole
+                factor.
             theme: `light` or `dark`.
 
         Returns:
@@ -210,6 +220,7 @@ class TopPatches:
             notes.append(f"One pixel of a patch is the mean of {found.crop_step} × {found.crop_step} pixels.")
         title = f"What excites {layer}" + (f" of {self.network}" if self.network else "")
         rows = [self.row(layer, channel, top=top) for channel in chosen]
+        tile = tile or fitting_tile(max(found.crops.shape[2:4]))
         return draw_patch_rows(rows, title=title, notes=notes, tile=tile, theme=theme)
 
     def to_dict(self) -> dict[str, Any]:

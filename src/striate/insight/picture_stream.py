@@ -22,8 +22,9 @@ from striate.data.files import EXTENSIONS, printable
 from striate.data.images import Images, read_photos
 from striate.errors import ConfigError, DataError, ShapeError
 from striate.models import Network
+from striate.runtime import best_batch_size
 
-__all__ = ["PictureBatch", "PictureStream", "Pictures", "Seen"]
+__all__ = ["PictureBatch", "PictureStream", "Pictures", "Seen", "fitting_batch"]
 
 Pictures: TypeAlias = Images | ImageSet | Mapping[str, ImageSet] | Iterable[Any]
 """A folder, a data file, photos, an `ImageSet` or several by name, a tensor, or batches of tensors."""
@@ -259,6 +260,19 @@ class PictureStream:
         except DataError as error:
             return f"{error} It was left out."
         return Seen(number, photo.name, view.pixels, view.crop, view.photo_size)
+
+
+def fitting_batch(network: Network | nn.Module, images: Pictures) -> int:
+    """How many pictures at once suit the processor."""
+    if isinstance(network, Network):
+        preprocessing = network.preprocessing
+        if preprocessing.resize is None:
+            return 8
+        channels = 1 if preprocessing.channels == "L" else 3
+        return best_batch_size(
+            network.module, torch.empty(1, channels, *preprocessing.input_size, device=network.device)
+        )
+    return best_batch_size(network, images[:1]) if isinstance(images, Tensor) and images.dim() == 4 else 32
 
 
 def _photos(images: Pictures, max_megapixels: float) -> list[_Photo]:

@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from striate.errors import ConfigError, DataError
 from striate.insight.cut_patches import PictureShelf, cut_patches
 from striate.insight.patches import TopPatches
-from striate.insight.picture_stream import PictureBatch, Pictures, PictureStream
+from striate.insight.picture_stream import PictureBatch, Pictures, PictureStream, fitting_batch
 from striate.insight.running_top import RunningTop
 from striate.models import Network
 from striate.probe import UnitAddress, capture, evaluating, visit_layers
-from striate.runtime import best_batch_size, fold
+from striate.runtime import fold
 
 __all__ = ["stream_top_patches", "top_patches"]
 
@@ -133,7 +133,7 @@ def stream_top_patches(
     stream = PictureStream(
         network,
         images,
-        batch_size=batch_size or _batch_size(network, images),
+        batch_size=batch_size or fitting_batch(network, images),
         workers=workers,
         max_megapixels=max_megapixels,
     )
@@ -202,18 +202,6 @@ def _check_channels(module: nn.Module, x: Tensor, wanted: dict[str, list[int] | 
                 raise ConfigError(
                     f"layer '{layer}' has channels 0 to {output.shape[1] - 1}; there is no {listed[layer][-1]}."
                 )
-
-
-def _batch_size(network: Network | nn.Module, images: Pictures) -> int:
-    if isinstance(network, Network):
-        preprocessing = network.preprocessing
-        if preprocessing.resize is None:
-            return 8
-        channels = 1 if preprocessing.channels == "L" else 3
-        return best_batch_size(
-            network.module, torch.empty(1, channels, *preprocessing.input_size, device=network.device)
-        )
-    return best_batch_size(network, images[:1]) if isinstance(images, Tensor) and images.dim() == 4 else 32
 
 
 def _folded(module: nn.Module, x: Tensor, layers: list[str]) -> nn.Module:
