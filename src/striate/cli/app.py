@@ -55,6 +55,7 @@ VERBS = (
         "Show every layer: shape, parameters, MACs, receptive field.",
         usage="NETWORK [OPTIONS]",
     ),
+    Verb("study", "striate.cli.study:app", "See inside", "Let people label the pictures that networks label."),
     Verb(
         "train",
         "striate.cli.train:train",
