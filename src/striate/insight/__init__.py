@@ -4,24 +4,30 @@ Imported eagerly: the functions have the names of their files, and a lazy name w
 """
 
 from striate.insight.activations import StageActivations, stage_activations
+from striate.insight.completeness import Completeness, completeness
 from striate.insight.deconvnet import deconvnet
 from striate.insight.explanation import Explanation
 from striate.insight.grabcut import grabcut
+from striate.insight.grad_cam import grad_cam
 from striate.insight.guided_backprop import guided_backprop
+from striate.insight.guided_grad_cam import guided_grad_cam
 from striate.insight.heatmap import Heatmap
 from striate.insight.input_gradient import InputGradient, input_gradient
 from striate.insight.insertion_deletion import deletion, insertion
+from striate.insight.integrated_gradients import integrated_gradients
 from striate.insight.kernels import Kernels, kernels
 from striate.insight.occlusion import occlusion, sweep_occlusion
 from striate.insight.patches import LayerPatches, TopPatches
 from striate.insight.perturbation_curves import PerturbationCurves
 from striate.insight.saliency import saliency
 from striate.insight.segmentation import Segmentation
+from striate.insight.smooth_grad import smooth_grad
 from striate.insight.statistics_result import LayerStatistics, UnitStatistics
 from striate.insight.top_patches import stream_top_patches, top_patches
 from striate.insight.unit_statistics import stream_unit_statistics, unit_statistics
 
 __all__ = [
+    "Completeness",
     "Explanation",
     "Heatmap",
     "InputGradient",
@@ -33,15 +39,20 @@ __all__ = [
     "StageActivations",
     "TopPatches",
     "UnitStatistics",
+    "completeness",
     "deconvnet",
     "deletion",
     "grabcut",
+    "grad_cam",
     "guided_backprop",
+    "guided_grad_cam",
     "input_gradient",
     "insertion",
+    "integrated_gradients",
     "kernels",
     "occlusion",
     "saliency",
+    "smooth_grad",
     "stage_activations",
     "stream_top_patches",
     "stream_unit_statistics",
