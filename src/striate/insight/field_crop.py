@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from striate.arithmetic import Field
 from striate.errors import ConfigError
-from striate.insight.target import Asked, score_targets
+from striate.insight.target import Asked, OutsideError, score_targets
 from striate.models import Network
 from striate.probe import UnitAddress, summary
 
@@ -98,7 +98,10 @@ def cut_to_fields(
         for begin in range(0, len(places), at_once):
             some = [(place, part) for place in places[begin : begin + at_once] if (part := parts[place]) is not None]
             pixels = torch.stack([x[asked.images[i], :, slice(*p.rows), slice(*p.columns)] for i, p in some])
-            gradient, again = back(pixels, [part.unit for _, part in some])
+            try:
+                gradient, again = back(pixels, [part.unit for _, part in some])
+            except (OutsideError, RuntimeError):  # too small a part for this network; the whole picture will tell
+                continue
             for (place, part), value, score in zip(some, gradient, again.scores.detach(), strict=True):
                 if _same(score, asked.scores[place]):
                     _paste(values[place], fields[place], value, part.rows[0], part.columns[0])

@@ -22,7 +22,7 @@ from striate.models import Network
 from striate.probe import UnitAddress, require_layer
 from striate.probe.capture import visit_layers
 
-__all__ = ["Asked", "Target", "choose_targets", "module_and_input", "read_targets", "score_targets"]
+__all__ = ["Asked", "OutsideError", "Target", "choose_targets", "module_and_input", "read_targets", "score_targets"]
 
 Target = (
     int
@@ -34,6 +34,10 @@ Target = (
     | Tensor
     | None
 )
+
+
+class OutsideError(ConfigError):
+    """A unit's position is outside of its layer's map."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +252,7 @@ def _unit_score(output: object, n: int, unit: UnitAddress, *, count: int) -> tup
     else:
         y, x = unit.position
         if y >= height or x >= width:
-            raise ConfigError(
+            raise OutsideError(
                 f"target '{unit}': position must be within {height} × {width}, from 0,0 to {height - 1},{width - 1}; "
                 f"got {y},{x}."
             )

@@ -42,6 +42,8 @@ class FrozenWeights(TorchFunctionMode):
 
     def _constant(self, value: Any) -> Any:
         if isinstance(value, Tensor):
+            if value.is_inference():  # a module made in inference mode: autograd takes no such tensors
+                return value.clone()
             weight = value.requires_grad and value.is_leaf and value is not self.leaf
             return value.detach() if weight else value
         if type(value) in (list, tuple):
