@@ -7,6 +7,8 @@ from striate.insight.activations import StageActivations, stage_activations
 from striate.insight.completeness import Completeness, completeness
 from striate.insight.deconvnet import deconvnet
 from striate.insight.explanation import Explanation
+from striate.insight.feature_pictures import FeatureProgress, feature_pictures, stream_feature_pictures
+from striate.insight.feature_result import FeaturePictures
 from striate.insight.grabcut import grabcut
 from striate.insight.grad_cam import grad_cam
 from striate.insight.guided_backprop import guided_backprop
@@ -16,9 +18,11 @@ from striate.insight.input_gradient import InputGradient, input_gradient
 from striate.insight.insertion_deletion import deletion, insertion
 from striate.insight.integrated_gradients import integrated_gradients
 from striate.insight.kernels import Kernels, kernels
+from striate.insight.layer_activations import LayerActivations, LayerMaps, layer_activations
 from striate.insight.occlusion import occlusion, sweep_occlusion
 from striate.insight.patches import LayerPatches, TopPatches
 from striate.insight.perturbation_curves import PerturbationCurves
+from striate.insight.plain_ascent import PlainAscent
 from striate.insight.saliency import saliency
 from striate.insight.segmentation import Segmentation
 from striate.insight.smooth_grad import smooth_grad
@@ -29,12 +33,17 @@ from striate.insight.unit_statistics import stream_unit_statistics, unit_statist
 __all__ = [
     "Completeness",
     "Explanation",
+    "FeaturePictures",
+    "FeatureProgress",
     "Heatmap",
     "InputGradient",
     "Kernels",
+    "LayerActivations",
+    "LayerMaps",
     "LayerPatches",
     "LayerStatistics",
     "PerturbationCurves",
+    "PlainAscent",
     "Segmentation",
     "StageActivations",
     "TopPatches",
@@ -42,6 +51,7 @@ __all__ = [
     "completeness",
     "deconvnet",
     "deletion",
+    "feature_pictures",
     "grabcut",
     "grad_cam",
     "guided_backprop",
@@ -50,10 +60,12 @@ __all__ = [
     "insertion",
     "integrated_gradients",
     "kernels",
+    "layer_activations",
     "occlusion",
     "saliency",
     "smooth_grad",
     "stage_activations",
+    "stream_feature_pictures",
     "stream_top_patches",
     "stream_unit_statistics",
     "sweep_occlusion",

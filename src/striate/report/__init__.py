@@ -1,8 +1,15 @@
 """Single-file HTML pages, drawn from saved result objects."""
 
+from striate.report.activation_sheet import build_activation_sheet
 from striate.report.comparison_page import build_comparison_page
 from striate.report.evaluation_page import build_evaluation_page
 from striate.report.page import build_report
 from striate.report.trace_page import build_trace_page
 
-__all__ = ["build_comparison_page", "build_evaluation_page", "build_report", "build_trace_page"]
+__all__ = [
+    "build_activation_sheet",
+    "build_comparison_page",
+    "build_evaluation_page",
+    "build_report",
+    "build_trace_page",
+]
