@@ -6,6 +6,7 @@ Imported eagerly, as the floors below it are.
 from striate.dreams import after_step, objectives, optimizers, transforms
 from striate.dreams.color import color_matrix
 from striate.dreams.dream import Dream, Step
+from striate.dreams.enlarged_image import EnlargedImage
 from striate.dreams.fourier_image import FourierImage
 from striate.dreams.objectives import Objective, Seen
 from striate.dreams.parametrization import Parametrization
@@ -17,6 +18,7 @@ from striate.dreams.subject import Subject, build_subject
 
 __all__ = [
     "Dream",
+    "EnlargedImage",
     "FourierImage",
     "Objective",
     "Parametrization",
