@@ -44,7 +44,7 @@ def test_a_folder_without_data_or_with_damaged_data_is_said_so(explanation: Expl
         Explanation.load(tmp_path)
     explanation.save(tmp_path)
     whole = (tmp_path / "explanation.json").read_text(encoding="utf-8")
-    for text in (whole[: len(whole) // 2], "{}", whole.replace('"format": 1', '"format": 99')):
+    for text in (whole[: len(whole) // 2], "{}", whole.replace('"format": 2', '"format": 99')):
         (tmp_path / "explanation.json").write_text(text, encoding="utf-8")
         with pytest.raises(DataError, match=str(tmp_path)):
             Explanation.load(tmp_path)

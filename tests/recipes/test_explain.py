@@ -1,18 +1,22 @@
 """The main job on a small network that is trained on nothing but finds what it must, and on the default network."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from striate.data import Labels, Preprocessing
-from striate.errors import DataError, UnknownNameError
+from striate.errors import ConfigError, DataError, UnknownNameError
 from striate.insight import Explanation, occlusion, saliency
 from striate.models import Network, create_model
 from striate.recipes.events import Done, Plan, Progress
-from striate.recipes.explain import ExplainConfig, rebuild_report, run
+from striate.recipes.explain import ExplainConfig, explain, rebuild_report, run
+from striate.recipes.explain_maps import METHODS, read_methods
+from striate.report import build_report
 from striate.weights import NativeMetadata, save_native
 
 
@@ -160,3 +164,81 @@ def test_the_patch_of_a_small_picture_is_small() -> None:
     assert _patch(224, 4, None) == (4, 4)
     assert _patch(32, None, 16) == (16, 16)
     assert _patch(4, None, None) == (2, 1)
+
+
+def test_every_method_gives_a_map_that_is_kept_drawn_and_ranked(tmp_path: Path) -> None:
+    result = explained(tmp_path, methods=("all",))
+    assert tuple(result.found) == tuple(METHODS)
+    assert {found.values.shape[-2:] for found in result.found.values()} == {(64, 64)}
+    assert {found.target for found in result.found.values()} == {(result.target.index,)}
+    assert tuple(result.trust) == (*METHODS, "random")
+    assert all(0 <= score <= 1 for scores in result.trust.values() for score in scores.values())
+    again = Explanation.load(tmp_path / "out")
+    assert tuple(again.found) == tuple(METHODS)
+    for method, found in result.found.items():
+        np.testing.assert_array_equal(again.found[method].values, found.values)
+        assert (tmp_path / "out" / f"{method}.png").is_file()
+
+    assert again.trust == result.trust
+    assert result.provenance["command"].endswith("--method all")
+
+
+@pytest.mark.parametrize("methods", [("grad-cam",), ("Saliency,guided_backprop",), ("occlusion",)])
+def test_only_the_maps_that_are_asked_for(methods: tuple[str, ...], tmp_path: Path) -> None:
+    result = explained(tmp_path, methods=methods, checks=False)
+    assert tuple(result.found) == read_methods(methods)
+    assert result.trust == {}
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert ('id="evidence"' in page) == ("occlusion" in result.found)
+    for method in METHODS:
+        assert (f'data-map="{method}"' in page) == (method in result.found)
+    assert page.count('id="raw"') == 1
+
+
+class Clamped(nn.Module):
+    """Rectifies in a way that is no ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.conv(x).clamp(min=0).mean((2, 3)))
+
+
+def test_a_method_that_the_network_refuses_is_noted_or_an_error(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    preprocessing = Preprocessing(input_size=(32, 32), resize=32)
+    network = Network("clamped", Clamped().eval(), preprocessing, Labels(("a", "b", "c", "d")))
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    config = ExplainConfig(photo=tmp_path / "p.png", stride=8, window=8)
+    result = _result(explain(network, pixels, config))
+    assert "guided_backprop" not in result.found
+    assert len(result.notes) == 2
+    assert all("clamp" in note for note in result.notes)
+    assert "clamp" in build_report(result)
+    with pytest.raises(ConfigError, match="clamp"):
+        _result(explain(network, pixels, config.model_copy(update={"methods": ("guided-backprop",)})))
+
+
+def test_without_a_rectifier_the_page_says_that_it_is_the_plain_gradient(tmp_path: Path) -> None:
+    module = create_model("lenet5", num_classes=4).eval()  # tanh
+    preprocessing = Preprocessing(input_size=(32, 32), resize=32, channels="L", mean=(0.5,), std=(0.5,))
+    network = Network("lenet5", module, preprocessing, Labels(("a", "b", "c", "d")))
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    result = _result(explain(network, pixels, ExplainConfig(photo=tmp_path / "p.png", stride=8, window=8)))
+    assert build_report(result).count("has no rectifier that the rule could change") == 2
+
+
+def test_a_method_that_does_not_exist_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="grad-cam"):
+        list(run(ExplainConfig(photo=photo(tmp_path), methods=("gradcam",))))
+
+
+def _result(steps: Generator[Progress, None, Explanation]) -> Explanation:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            found: Explanation = finished.value
+            return found

@@ -17,8 +17,8 @@ def test_the_numbers_for_the_pointer_are_the_data():
     found = sample()
     data = build_evidence(found).data
     for key, heatmap in (("occlusion", found.occlusion), ("saliency", found.saliency)):
-        values = unpack(data[key])
-        assert np.abs(values - heatmap.values[0]).max() <= data[key]["step"] * 0.5001
+        values = unpack(data["maps"][key])
+        assert np.abs(values - heatmap.values[0]).max() <= data["maps"][key]["step"] * 0.5001
     np.testing.assert_allclose(unpack(data["grid"]), found.occlusion.grid[0], atol=data["grid"]["step"])
     np.testing.assert_allclose(data["baseline"], found.occlusion.baseline[0], rtol=1e-6)
     assert data["labels"][data["place"]] == found.target.label
@@ -139,8 +139,8 @@ def test_large_inputs_are_read_in_blocks():
     )
     section = build_evidence(large)
     assert section.data["block"] == 2
-    assert section.data["saliency"]["shape"] == [450, 350]
-    assert unpack(section.data["saliency"])[0, 0] == pytest.approx(values[0, :2, :2].max(), abs=1e-4)
+    assert section.data["maps"]["saliency"]["shape"] == [450, 350]
+    assert unpack(section.data["maps"]["saliency"])[0, 0] == pytest.approx(values[0, :2, :2].max(), abs=1e-4)
     assert "blocks of 2" in section.saliency.what
 
 

@@ -32,6 +32,8 @@ def explain(
     window: int | None = None,
     stride: int | None = None,
     channels: int = 12,
+    method: tuple[str, ...] = (),
+    checks: Annotated[bool, Parameter(negative="--no-checks", show_default=False)] = True,
     batch_size: int | None = None,
     max_megapixels: float = 64.0,
     device: str = "auto",
@@ -50,6 +52,10 @@ def explain(
             16, or a fifth of a small picture.
         stride: Pixels between two places of the patch; smaller is finer and slower.
         channels: Channels to show for each stage.
+        method: Maps to make, such as occlusion,grad-cam, or all: occlusion, saliency, input-gradient, guided-backprop,
+            deconvnet, grad-cam, guided-grad-cam, smooth-grad, integrated-gradients. When it is not given: occlusion,
+            saliency, guided-backprop, deconvnet and grad-cam.
+        checks: Test how well each map ranks the pixels (deletion and insertion).
         batch_size: Pictures that go through the network at once; what suits the machine when it is not given.
         max_megapixels: Larger photos are refused before they are decoded.
         device: cpu, cuda, or auto for a GPU where there is one.
@@ -86,6 +92,8 @@ def explain(
         window=window,
         stride=stride,
         channels=channels,
+        methods=method,
+        checks=checks,
         batch_size=batch_size,
         max_megapixels=max_megapixels,
         device=device,

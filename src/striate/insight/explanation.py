@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ from striate.data.files import write_whole
 from striate.errors import DataError
 from striate.insight.activations import StageActivations
 from striate.insight.heatmap import Heatmap
+from striate.insight.input_gradient import InputGradient
 from striate.insight.kernels import Kernels
 from striate.models import Answer
 from striate.probe import Summary
 
 __all__ = ["Explanation"]
 
-FORMAT = 1
+FORMAT = 2
 NUMBERS, ARRAYS = "explanation.json", "arrays.npz"
 
 
@@ -43,11 +44,14 @@ class Explanation:
         summary: Every layer with shape, parameters, MACs and receptive field.
         kernels: The first layer's weights, or None where the network has no convolution.
         activations: One entry a stage.
-        saliency: |d logit / d input|, maximum over channels, at the size of `seen`.
+        saliency: |d logit / d input|, maximum over channels, at the size of `seen`; None where it was not asked for.
         occlusion: Drop of the class probability as a blank patch moves, at the size of `seen`; its grid is
-            `1 gh gw k` where `k` runs over `occlusion_classes`.
+            `1 gh gw k` where `k` runs over `occlusion_classes`; None where it was not asked for.
         occlusion_classes: The grid's last axis: the top answers, and the target when it is not among them.
         occlusion_labels: Their names.
+        maps: What other methods found, each by its `method`, in the order to be shown.
+        trust: For each map by its method, and for a random order, the areas under the deletion and the insertion curve.
+        notes: What the reader has to know, such as a method that this network does not allow.
         provenance: Versions, device, threads, seconds of each part, and the command that made it.
         view_steps: What was found on this photo and done to it, in sentences, where the preprocessing looks for
             something; else empty.
@@ -66,12 +70,21 @@ class Explanation:
     summary: Summary
     kernels: Kernels | None
     activations: tuple[StageActivations, ...]
-    saliency: Heatmap
-    occlusion: Heatmap
+    saliency: Heatmap | None
+    occlusion: Heatmap | None
     occlusion_classes: tuple[int, ...]
     occlusion_labels: tuple[str, ...]
     provenance: dict[str, Any]
     view_steps: tuple[str, ...] = ()
+    maps: tuple[Heatmap | InputGradient, ...] = ()
+    trust: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> dict[str, Heatmap | InputGradient]:
+        """Every map that there is, by method: occlusion and saliency first."""
+        first = [found for found in (self.occlusion, self.saliency) if found is not None]
+        return {found.method: found for found in (*first, *self.maps)}
 
     def save(self, folder: str | Path) -> dict[str, Path]:
         """Write everything into `folder` (made when missing); each file whole or not at all.
@@ -142,12 +155,17 @@ class Explanation:
             "preprocessing": self.preprocessing.to_dict(),
             "answers": [asdict(answer) for answer in self.answers],
             "target": asdict(self.target),
-            "saliency": self.saliency.settings(),
-            "occlusion": {
+            "saliency": None if self.saliency is None else self.saliency.settings(),
+            "occlusion": None
+            if self.occlusion is None
+            else {
                 **self.occlusion.settings(),
                 "classes": list(self.occlusion_classes),
                 "labels": list(self.occlusion_labels),
             },
+            "maps": [{**found.settings(), "signed_channels": isinstance(found, InputGradient)} for found in self.maps],
+            "trust": self.trust,
+            "notes": list(self.notes),
             "kernels": None if kernels is None else {"address": kernels.address, "channels": kernels.channels},
             "activations": [
                 {f.name: getattr(stage, f.name) for f in fields(stage) if f.name != "maps"}
@@ -162,20 +180,18 @@ class Explanation:
         named: dict[str, NDArray[Any]] = {"photo": self.photo, "seen": self.seen}
         if self.kernels is not None:
             named["kernels"] = self.kernels.weights
-        for heatmap in (self.saliency, self.occlusion):
-            named |= {f"{heatmap.method}_{name}": array for name, array in heatmap.arrays().items()}
+        for method, found in self.found.items():
+            named |= {f"{method}_{name}": array for name, array in found.arrays().items()}
         named |= {f"activations_{number}": stage.maps for number, stage in enumerate(self.activations)}
         return named
 
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
         """The pictures by file name: uint8 `h w 3`. Small maps are enlarged with hard pixel edges."""
-        drawn = {
-            "seen": self.seen,
-            "saliency": self.saliency.draw()[0],
-            "saliency_over_photo": self.saliency.draw(self.seen[None])[0],
-            "occlusion": self.occlusion.draw()[0],
-            "occlusion_over_photo": self.occlusion.draw(self.seen[None])[0],
-        }
+        drawn = {"seen": self.seen}
+        for method, found in self.found.items():
+            drawn[method] = found.draw()[0]
+            if isinstance(found, Heatmap):
+                drawn[f"{method}_over_photo"] = found.draw(self.seen[None])[0]
         if self.kernels is not None:
             tiles = [draw.enlarge(tile, factor=8) for tile in self.kernels.draw()[:, 0]]
             drawn["kernels"] = draw.grid(tiles, gap=4)
@@ -190,11 +206,25 @@ class Explanation:
 
     @classmethod
     def _restore(cls, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Explanation":
-        def heatmap(method: str) -> Heatmap:
-            settings = {key: v for key, v in numbers[method].items() if key not in ("classes", "labels")}
-            mine = {name.removeprefix(f"{method}_"): a for name, a in arrays.items() if name.startswith(f"{method}_")}
-            return Heatmap.restore(settings, mine)
+        def arrays_of(method: str) -> dict[str, NDArray[Any]]:
+            return {
+                name: arrays[f"{method}_{name}"]
+                for name in ("values", "grid", "baseline", "scores", "boxes")
+                if f"{method}_{name}" in arrays
+            }
 
+        def heatmap(method: str) -> Heatmap | None:
+            if numbers[method] is None:
+                return None
+            settings = {key: v for key, v in numbers[method].items() if key not in ("classes", "labels")}
+            return Heatmap.restore(settings, arrays_of(method))
+
+        def other(settings: dict[str, Any]) -> Heatmap | InputGradient:
+            plain = {key: v for key, v in settings.items() if key != "signed_channels"}
+            kind = InputGradient if settings["signed_channels"] else Heatmap
+            return kind.restore(plain, arrays_of(settings["method"]))
+
+        occlusion = numbers["occlusion"] or {"classes": (), "labels": ()}
         first = numbers["kernels"]
         return cls(
             photo=arrays["photo"],
@@ -214,10 +244,13 @@ class Explanation:
             ),
             saliency=heatmap("saliency"),
             occlusion=heatmap("occlusion"),
-            occlusion_classes=tuple(numbers["occlusion"]["classes"]),
-            occlusion_labels=tuple(numbers["occlusion"]["labels"]),
+            occlusion_classes=tuple(occlusion["classes"]),
+            occlusion_labels=tuple(occlusion["labels"]),
             provenance=numbers["provenance"],
             view_steps=tuple(numbers["photo"].get("steps", ())),
+            maps=tuple(other(settings) for settings in numbers["maps"]),
+            trust=numbers["trust"],
+            notes=tuple(numbers["notes"]),
         )
 
 

@@ -25,9 +25,10 @@ from striate import __version__
 from striate.data import read_image
 from striate.data.files import write_whole
 from striate.errors import DataError, UnknownNameError
-from striate.insight import Explanation, Heatmap, kernels, saliency, stage_activations, sweep_occlusion
+from striate.insight import Explanation, Heatmap, kernels, stage_activations, sweep_occlusion
 from striate.models import Network, load
 from striate.recipes.events import Done, Event, Plan, Progress
+from striate.recipes.explain_maps import find_maps, rank_pixels, read_methods
 from striate.report import build_report
 
 __all__ = ["ExplainConfig", "explain", "rebuild_report", "run"]
@@ -48,6 +49,8 @@ class ExplainConfig(BaseModel):
             small picture.
         stride: Pixels between patches; by default 8, or a sixteenth of a small picture.
         channels: Channels to show a stage.
+        methods: Names of `recipes.explain_maps.METHODS`: which maps to make; those of `DEFAULT` where there are none.
+        checks: Whether to test how well each map ranks the pixels (deletion and insertion).
         batch_size: Pictures that go through the network at once; by default what suits the processor.
         max_megapixels: Larger photos are refused before they are decoded.
         device: `cpu`, `cuda`, or `auto` for a GPU if there is one.
@@ -63,6 +66,8 @@ class ExplainConfig(BaseModel):
     window: int | None = Field(default=None, ge=1)
     stride: int | None = Field(default=None, ge=1)
     channels: int = Field(default=12, ge=1)
+    methods: tuple[str, ...] = ()
+    checks: bool = True
     batch_size: int | None = Field(default=None, ge=1)
     max_megapixels: float = Field(default=64.0, gt=0, allow_inf_nan=False)
     device: str = "auto"
@@ -84,9 +89,11 @@ def run(config: ExplainConfig) -> Iterator[Event]:
         StriateError: The network, its weights or the target cannot be had.
     """
     began = perf_counter()
+    methods = read_methods(config.methods)
     photo = read_image(config.photo, max_megapixels=config.max_megapixels)  # a bad photo fails before the heavy work
     _require_writable(config.folder)
-    yield Plan(f"Explain {config.photo.name} with {config.network}: answers, layers, saliency and occlusion maps.")
+    names = ", ".join(method.replace("_", "-") for method in methods)
+    yield Plan(f"Explain {config.photo.name} with {config.network}: answers, layers, {names}.")
     yield Progress("loading the network", 0, None)
     network = load(config.network).to(config.device)
     loading = perf_counter() - began
@@ -116,23 +123,26 @@ def explain(
     summary = network.summary(view.pixels.shape[:2])
     activations = stage_activations(network, photo, top=config.channels, stages=summary.stages)[0]
     window, stride = _patch(min(view.pixels.shape[:2]), config.window, config.stride)
-    yield Progress("saliency", 0, None)
-    gradient = saliency(network, photo, target=index)
-    sweep = sweep_occlusion(
+
+    def sweep(target: int) -> Generator[tuple[int, int], None, Heatmap]:
+        return sweep_occlusion(
+            network, photo, target=target, window=window, stride=stride, batch_size=config.batch_size
+        )
+
+    found = yield from find_maps(
         network,
         photo,
         target=index,
-        window=window,
-        stride=stride,
-        batch_size=config.batch_size,
+        methods=read_methods(config.methods),
+        by_name=bool(config.methods),
+        sweep=sweep,
     )
-    while True:
-        try:
-            done, total = next(sweep)
-            yield Progress("occlusion", done, total)
-        except StopIteration as finished:
-            occluded: Heatmap = finished.value
-            break
+    trust = {}
+    if config.checks:
+        yield Progress("checking the maps", 0, None)
+        trust = rank_pixels(network, photo, found.maps, target=index)
+    maps = dict(found.maps)
+    occluded, gradient = maps.pop("occlusion", None), maps.pop("saliency", None)
     shown = tuple(dict.fromkeys([*(answer.index for answer in answers), index]))
     return Explanation(
         photo=_smaller(photo),
@@ -148,10 +158,13 @@ def explain(
         summary=summary,
         kernels=_kernels(network),
         activations=tuple(activations),
-        saliency=gradient,
-        occlusion=_only(occluded, shown),
-        occlusion_classes=shown,
-        occlusion_labels=tuple(network.labels[i] for i in shown),
+        saliency=gradient if isinstance(gradient, Heatmap) else None,
+        occlusion=_only(occluded, shown) if isinstance(occluded, Heatmap) else None,
+        occlusion_classes=shown if occluded is not None else (),
+        occlusion_labels=tuple(network.labels[i] for i in shown) if occluded is not None else (),
+        maps=tuple(maps.values()),
+        trust=trust,
+        notes=found.notes,
         provenance={},
         view_steps=view.steps,
     )
@@ -234,15 +247,18 @@ def _provenance(
     command = ["striate", "explain", str(config.photo), "--network", config.network]
     for name, field in ExplainConfig.model_fields.items():
         value = getattr(config, name)
-        if name not in ("photo", "network", "out") and value != field.default:
+        if name == "methods" and value:
+            command += ["--method", ",".join(value)]
+        elif name == "checks" and not value:
+            command.append("--no-checks")
+        elif name not in ("photo", "network", "out", "methods", "checks") and value != field.default:
             command += [f"--{name.replace('_', '-')}", str(value)]
     return {
         "command": shlex.join(command),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": {
             "loading": round(loading, 3),
-            "saliency": round(result.saliency.seconds, 3),
-            "occlusion": round(result.occlusion.seconds, 3),
+            **{method.replace("_", "-"): round(found.seconds, 3) for method, found in result.found.items()},
             "in all": round(perf_counter() - began, 3),
         },
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,

@@ -13,7 +13,15 @@ from striate.report.embed import block_of, pack, photo_uri, png_uri
 from striate.report.numbers import format_percent, format_seconds, format_shape, format_value
 from striate.report.scale import Scale, build_scale
 
-__all__ = ["EvidenceSection", "MapFigure", "build_evidence", "patch_color"]
+__all__ = [
+    "EvidenceSection",
+    "MapFigure",
+    "block_maxima",
+    "build_evidence",
+    "gradient_figure",
+    "map_figure",
+    "patch_color",
+]
 
 MOST_PIXELS = 400 * 400
 """A network that takes photos at their own size may see more pixels; the page then shows one value a block of them."""
@@ -58,61 +66,45 @@ class EvidenceSection:
     width: int
     target: str
     occlusion: MapFigure
-    saliency: MapFigure
+    saliency: MapFigure | None
     classes: tuple[ClassChoice, ...]
     checks: tuple[str, ...]
     data: dict[str, Any]
 
 
-def build_evidence(explanation: Explanation) -> EvidenceSection:
-    """Pictures, words and numbers of the second section."""
+def build_evidence(explanation: Explanation) -> EvidenceSection | None:
+    """Pictures, words and numbers of the second section; None where no patch was moved over the photo."""
     occlusion, saliency = explanation.occlusion, explanation.saliency
+    if occlusion is None:
+        return None
     height, width = explanation.seen.shape[:2]
     target = explanation.target.label
     place = explanation.occlusion_classes.index(explanation.target.index)
-    baseline = _baseline(explanation)
-    limits = limits_of(saliency.values[0], signed=False, percentile=SALIENCY_PERCENTILE)
+    baseline = _baseline(explanation, occlusion)
     block = block_of(height, width, MOST_PIXELS)
-    maps = {"occlusion": occlusion.values[0][::block, ::block], "saliency": _block_maxima(saliency.values[0], block)}
-    top = float(np.nanmax(saliency.values[0], initial=0.0))
-    beyond = (
-        f"The {100 - SALIENCY_PERCENTILE:g}\u00a0% of pixels above the scale share its last color; "
-        f"the largest is {format_value(top)}."
-    )
+    shown = occlusion.values[0][::block, ::block]
+    limits = {"occlusion": list(limits_of(occlusion.values[0], signed=occlusion.signed))}
+    packed = {"occlusion": pack(shown)}
+    figure = None
+    if saliency is not None:
+        figure, packed["saliency"], limits["saliency"] = gradient_figure(explanation.seen, saliency, target=target)
     return EvidenceSection(
         height=height,
         width=width,
         target=target,
-        occlusion=_figure(
+        occlusion=map_figure(
             explanation.seen,
             occlusion,
             title="Occlusion",
-            shown=maps["occlusion"],
+            shown=shown,
             block=block,
             limits=limits_of(occlusion.values[0], signed=occlusion.signed),
-            what=_occlusion_words(explanation),
+            what=_occlusion_words(occlusion),
             shows="Red: hiding this place costs the answer probability. Blue: hiding it adds some. What a patch this "
             "size cannot cover, or what another place can stand in for, does not show; and the patch is itself a "
             "strange thing to see.",
         ),
-        saliency=_figure(
-            explanation.seen,
-            saliency,
-            title="Saliency",
-            shown=maps["saliency"],
-            block=block,
-            limits=limits,
-            note=beyond if top > limits[1] else "",
-            what=f"Size of the gradient of the logit of “{target}” at each pixel, the largest over the color channels; "
-            "one backward pass."
-            + (
-                f" Drawn and read in blocks of {block}\u00a0×\u00a0{block}\u00a0px, by their largest value."
-                if block > 1
-                else ""
-            ),
-            shows="Where a very small change would move the score most: grainy by nature, drawn to edges, and blind to "
-            "whether the change would help or hurt.",
-        ),
+        saliency=figure,
         classes=tuple(
             ClassChoice(
                 place=number,
@@ -123,7 +115,7 @@ def build_evidence(explanation: Explanation) -> EvidenceSection:
             )
             for number, label in enumerate(explanation.occlusion_labels)
         ),
-        checks=_checks(explanation, baseline),
+        checks=_checks(explanation, occlusion, baseline),
         data={
             "height": height,
             "width": width,
@@ -137,19 +129,49 @@ def build_evidence(explanation: Explanation) -> EvidenceSection:
             "grid": None if occlusion.grid is None else pack(occlusion.grid[0]),
             "signed": occlusion.signed,
             "block": block,
-            "occlusion": pack(maps["occlusion"]),
-            "saliency": pack(maps["saliency"]),
-            "limits": {
-                "occlusion": list(limits_of(occlusion.values[0], signed=occlusion.signed)),
-                "saliency": list(limits),
-            },
+            "maps": packed,
+            "limits": limits,
         },
     )
 
 
+def gradient_figure(
+    seen: NDArray[np.uint8], saliency: Heatmap, *, target: str
+) -> tuple[MapFigure, dict[str, Any], list[float]]:
+    """The plate of a saliency map, its numbers for the pointer, and the limits of its scale."""
+    height, width = seen.shape[:2]
+    block = block_of(height, width, MOST_PIXELS)
+    limits = limits_of(saliency.values[0], signed=False, percentile=SALIENCY_PERCENTILE)
+    shown = block_maxima(saliency.values[0], block)
+    top = float(np.nanmax(saliency.values[0], initial=0.0))
+    beyond = (
+        f"The {100 - SALIENCY_PERCENTILE:g}\u00a0% of pixels above the scale share its last color; "
+        f"the largest is {format_value(top)}."
+    )
+    figure = map_figure(
+        seen,
+        saliency,
+        title="Saliency",
+        shown=shown,
+        block=block,
+        limits=limits,
+        note=beyond if top > limits[1] else "",
+        what=f"Size of the gradient of the logit of “{target}” at each pixel, the largest over the color channels; "
+        "one backward pass."
+        + (
+            f" Drawn and read in blocks of {block}\u00a0×\u00a0{block}\u00a0px, by their largest value."
+            if block > 1
+            else ""
+        ),
+        shows="Where a very small change would move the score most: grainy by nature, drawn to edges, and blind to "
+        "whether the change would help or hurt.",
+    )
+    return figure, pack(shown), list(limits)
+
+
 def patch_color(explanation: Explanation) -> list[int]:
     """RGB bytes of the blank patch as it would look in the photo."""
-    fill = explanation.occlusion.parameters.get("fill")
+    fill = None if explanation.occlusion is None else explanation.occlusion.parameters.get("fill")
     preprocessing = explanation.preprocessing
     if isinstance(fill, int | float):
         color = [float(fill)] * 3
@@ -162,7 +184,7 @@ def patch_color(explanation: Explanation) -> list[int]:
     return [int(np.clip(np.rint(255 * part), 0, 255)) for part in color[:3]]
 
 
-def _figure(
+def map_figure(
     seen: NDArray[np.uint8],
     heatmap: Heatmap,
     *,
@@ -174,6 +196,7 @@ def _figure(
     shows: str,
     note: str = "",
 ) -> MapFigure:
+    """The plate of one map."""
     values = heatmap.values[0]
     colormap = SIGNED if heatmap.signed else UNSIGNED
     y, x = (int(n) for n in np.unravel_index(int(np.nanargmax(values)), values.shape))
@@ -191,14 +214,14 @@ def _figure(
     )
 
 
-def _block_maxima(values: NDArray[Any], block: int) -> NDArray[Any]:
+def block_maxima(values: NDArray[Any], block: int) -> NDArray[Any]:
     """The largest value of each block; blocks at the right and lower border may be cut."""
     rows = np.maximum.reduceat(values, np.arange(0, values.shape[0], block), axis=0)
     return np.asarray(np.maximum.reduceat(rows, np.arange(0, values.shape[1], block), axis=1))
 
 
-def _occlusion_words(explanation: Explanation) -> str:
-    parameters = explanation.occlusion.parameters
+def _occlusion_words(occlusion: Heatmap) -> str:
+    parameters = occlusion.parameters
     height, width = parameters["window"]
     down, across = parameters["stride"]
     rows, columns = parameters["windows"]
@@ -211,16 +234,15 @@ def _occlusion_words(explanation: Explanation) -> str:
     )
 
 
-def _baseline(explanation: Explanation) -> NDArray[np.float64]:
-    if explanation.occlusion.baseline is not None:
-        return np.asarray(explanation.occlusion.baseline[0], np.float64)
+def _baseline(explanation: Explanation, occlusion: Heatmap) -> NDArray[np.float64]:
+    if occlusion.baseline is not None:
+        return np.asarray(occlusion.baseline[0], np.float64)
     known = {answer.index: answer.probability for answer in (*explanation.answers, explanation.target)}
     return np.array([known[index] for index in explanation.occlusion_classes])
 
 
-def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[str, ...]:
+def _checks(explanation: Explanation, occlusion: Heatmap, baseline: NDArray[np.float64]) -> tuple[str, ...]:
     """What can be told from the data about how far to trust the maps."""
-    occlusion = explanation.occlusion
     if occlusion.grid is None:
         return ()
     grid = occlusion.grid[0].astype(np.float64)  # gh gw k
@@ -257,9 +279,14 @@ def _checks(explanation: Explanation, baseline: NDArray[np.float64]) -> tuple[st
             if lost
             else f"No single patch of this size changes the answer, at any of {score.size:,} places."
         )
-    agreement = _rank_correlation(
-        (baseline[place] - score).ravel(),
-        _window_means(explanation.saliency.values[0], score.shape, (height, width), (down, across)).ravel(),
+    saliency = explanation.saliency
+    agreement = (
+        None
+        if saliency is None
+        else _rank_correlation(
+            (baseline[place] - score).ravel(),
+            _window_means(saliency.values[0], score.shape, (height, width), (down, across)).ravel(),
+        )
     )
     if agreement is not None:
         verdict = "agree" if agreement >= 0.5 else "agree in part" if agreement >= 0.2 else "do not agree"

@@ -12,8 +12,11 @@ async function startEvidence(data, page) {
   );
   const readouts = Object.fromEntries(Object.entries(plates).map(([k, p]) => [k, p.querySelector(".readout")]));
   const rest = { patch: readouts.patch.textContent };
-  const scales = Object.fromEntries(["occlusion", "saliency"].map((k) => [k, section.querySelector(`#${k}-scale`)]));
-  const maps = { occlusion: await unpack(data.occlusion), saliency: await unpack(data.saliency) };
+  const keys = Object.keys(data.maps); // occlusion, and saliency where it was asked for
+  const scales = Object.fromEntries(keys.map((k) => [k, section.querySelector(`#${k}-scale`)]));
+  /** @type {Record<string, Values>} */
+  const maps = {};
+  for (const key of keys) maps[key] = await unpack(data.maps[key]);
   const grid = data.grid && (await unpack(data.grid));
   const [rows, columns, kinds] = grid ? grid.shape : [0, 0, 0];
   const limits = { ...data.limits };
@@ -45,7 +48,7 @@ async function startEvidence(data, page) {
       Object.values(plates).forEach((p) => p.querySelector(".marks").replaceChildren());
       Object.values(scales).forEach((s) => point(s, [0, 1], null));
       write(readouts.patch, rest.patch);
-      for (const key of /** @type {("occlusion"|"saliency")[]} */ (["occlusion", "saliency"])) {
+      for (const key of keys) {
         const p = strongest(key);
         write(readouts[key], "Largest: ", [number(maps[key].values[pixel(p)])], ` at row ${p.y}, column ${p.x}.`);
       }
@@ -73,7 +76,7 @@ async function startEvidence(data, page) {
       when.textContent = "with the patch here";
       showBars((k) => scoreAt(row, column, k));
     }
-    for (const key of /** @type {("occlusion"|"saliency")[]} */ (["occlusion", "saliency"])) {
+    for (const key of keys) {
       const value = maps[key].values[pixel(at)];
       mark(plates[key].querySelector(".marks"), key === "occlusion" ? outlines : [cross]);
       write(readouts[key], [number(value)], ` at ${where}.`, key === "occlusion" ? told : "");

@@ -8,11 +8,11 @@ sliders.forEach((slider) =>
   }),
 );
 
-const rawButton = /** @type {HTMLElement} */ (document.querySelector("#raw"));
+const rawButton = document.querySelector("#raw"); // absent where no map lies over the picture
 function toggleRaw() {
-  rawButton.setAttribute("aria-pressed", String(root.classList.toggle("show-raw")));
+  rawButton?.setAttribute("aria-pressed", String(root.classList.toggle("show-raw")));
 }
-rawButton.addEventListener("click", toggleRaw);
+rawButton?.addEventListener("click", toggleRaw);
 document.addEventListener("keydown", (e) => {
   if (e.key.toLowerCase() === "r" && !e.ctrlKey && !e.metaKey && !e.altKey) toggleRaw();
 });
@@ -73,7 +73,7 @@ addEventListener("hashchange", openTarget);
 openTarget();
 
 const data = JSON.parse(/** @type {Element} */ (document.querySelector("#data")).textContent ?? "{}");
-const { height, width, block } = data.evidence;
+const { height, width, block } = data.view;
 /** @type {Promise<ImageData>|undefined} */
 let seen;
 const page = {
@@ -85,7 +85,9 @@ const page = {
   seen: () => (seen ??= pixelsOf(/** @type {HTMLImageElement} */ (document.querySelector("#seen")), Math.ceil(width / block), Math.ceil(height / block))),
 };
 if (typeof DecompressionStream === "function") {
-  Promise.all([startEvidence(data.evidence, page), startUnits(data.stages, page)]).then(() => {
+  const parts = [startWays(data.ways, page), startUnits(data.stages, page)];
+  if (data.evidence) parts.push(startEvidence(data.evidence, page));
+  Promise.all(parts).then(() => {
     root.dataset.ready = "";
   });
 }
