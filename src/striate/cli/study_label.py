@@ -53,7 +53,7 @@ def label(
     print_note("")
     for one in people:
         print_result(f"{one.name}  {one.answered:,} of {one.total:,} pictures")
-    unfinished = next((one for one in people if one.answered < one.total), None)
+    unfinished = next((one for one in reversed(people) if one.answered < one.total), None)
     if unfinished is not None:
         print_note(f"{unfinished.name} goes on there with the same command.")
         print_next(command("striate", "study", "label", study, "--participant", unfinished.name))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data.files import printable
 from striate.data.image_set import ImageSet
 from striate.data.problem import Problem
 from striate.errors import DataError
@@ -105,7 +106,7 @@ def _in_order(images: ImageSet, indices: NDArray[np.int64], seed: int) -> list[i
 def _check(images: ImageSet, name: str, have: int, wanted: int, spare: int) -> None:
     if have < wanted + spare:
         raise DataError(
-            f"{images.source}: the class '{name}' has {have or 'no'} more pictures that can be read, and the study "
-            f"needs {wanted} of it{f' and {spare} for practice' if spare else ''}. Give more pictures, fewer with "
+            f"{printable(images.source)}: the class '{name}' has {have or 'no'} pictures left that can be read, and the "
+            f"study needs {wanted} of it{f' and {spare} for practice' if spare else ''}. Give more pictures, fewer with "
             "--images-per-class, fewer conditions or less --practice."
         )

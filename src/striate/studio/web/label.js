@@ -126,6 +126,9 @@ function drawMask() {
 }
 
 function drawChoices() {
+  const count = study.choices.length;
+  at("choices").style.setProperty("--columns", String(Math.ceil(count / Math.ceil(count / 6)))); // rows of equal length
+  at("choices").style.setProperty("--narrow", count > 12 ? "3" : "2");
   at("choices").replaceChildren(
     ...study.choices.map((/** @type {{ name: string, key: string }} */ choice, /** @type {number} */ i) => {
       const button = document.createElement("button");
