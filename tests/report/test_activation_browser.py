@@ -51,7 +51,7 @@ def test_layers_channels_and_numbers(tab):
     best = found["1"].maps[7]
     y, x = divmod(int(best.argmax()), best.shape[1])
     value, unit = page.inner_text("#unit-value").split()
-    assert float(value) == pytest.approx(best.max(), abs=found["1"].maps.max() / 255)
+    assert float(value) == pytest.approx(float(best.max()), abs=float(found["1"].maps.max()) / 255)
     assert unit == f"1:7@{y},{x}"
     assert page.evaluate("location.hash") == f"#1:7@{y},{x}"
     page.keyboard.press("ArrowLeft" if x else "ArrowRight")
