@@ -57,6 +57,20 @@ VERBS = (
     ),
     Verb("study", "striate.cli.study:app", "See inside", "Let people label the pictures that networks label."),
     Verb(
+        "tsne",
+        "striate.cli.tsne:tsne",
+        "See inside",
+        "Lay pictures out by what a network makes of them.",
+        usage="FOLDER [OPTIONS]",
+    ),
+    Verb(
+        "invert",
+        "striate.cli.invert:invert",
+        "See inside",
+        "Paint a photo again from what each layer answered.",
+        usage="PHOTO [OPTIONS]",
+    ),
+    Verb(
         "train",
         "striate.cli.train:train",
         "Train",

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["announce", "fetch_record", "find_missing"]
 
 
-def find_missing(network: str) -> "WeightRecord | None":
+def find_missing(network: str, *, needs_classes: bool = True) -> "WeightRecord | None":
     """The record of the weights that `network` means, if they have to be fetched.
 
     None for a file, for weights that are here, and for a name that nothing answers to: loading it says what is wrong.
 
     Raises:
-        ConfigError: The weights end at their features: there is nothing to fetch them for, to name what is in photos.
+        ConfigError: The weights end at their features, and classes are needed: there is nothing to fetch them for, to
+            name what is in photos.
     """
     from striate.models import find_entry
     from striate.weights import find_record, is_offline, locate
@@ -29,7 +30,7 @@ def find_missing(network: str) -> "WeightRecord | None":
         record = find_record(network)
     except UnknownNameError:
         return None
-    if not record.num_classes:
+    if needs_classes and not record.num_classes:
         raise ConfigError(
             f"'{record.name}' ends at its features and has no classes to answer with. "
             "Use network.features(images, layers=…), or a network of `striate models --task classify`."

@@ -1,11 +1,6 @@
 """`striate train DATA`: the plan, one progress bar, a line an epoch, and where the weights are."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
@@ -14,6 +9,7 @@ from cyclopts import Parameter
 from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result
 from striate.cli.errors import Exit
 from striate.cli.processes import is_elastic, is_speaker
+from striate.cli.stopping import stoppable
 from striate.cli.train_flags import TrainFlags, given_flags
 from striate.cli.words import command, percent
 from striate.data.files import printable
@@ -73,7 +69,7 @@ def train(
     if dry_run:
         return _show_plan_only(given, folder=folder, json=json)
     screen = _Screen(quiet=json)
-    with _stoppable() as stop, screen:
+    with stoppable() as stop, screen:
         for event in recipe.run(given, resume=folder is not None, folder=folder, should_stop=stop.is_asked):
             screen.show(event)
             stop.waits_for_a_step |= isinstance(event, Started)
@@ -117,43 +113,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise UnknownNameError(f"{printable(path)}: no setting '{unknown[0]}'. {nearest(str(unknown[0]), known)}")
     # A new run needs a folder of its own; what the file leaves empty is as if it were not there.
     return {name: value for name, value in values.items() if name not in {"striate", "name"} and value is not None}
-
-
-class _Stop:
-    """Whether somebody asked to stop: by Ctrl-C or SIGTERM."""
-
-    def __init__(self) -> None:
-        self.waits_for_a_step = False
-        self._asked = False
-
-    def is_asked(self) -> bool:
-        """For the loop, after every step."""
-        return self._asked
-
-    def ask(self, number: int, _frame: FrameType | None) -> None:
-        """The handler: while there is something to keep, the first time waits for a step and the second does not."""
-        again = self._asked and not is_elastic()  # torchrun says it more than once, and kills what takes too long
-        if again or not self.waits_for_a_step:
-            raise KeyboardInterrupt
-        self._asked = True
-        if is_speaker():
-            more = "" if is_elastic() else "; once more to stop at once"
-            print_note(f"{signal.Signals(number).name}: stopping after this step{more}.")
-
-
-@contextmanager
-def _stoppable() -> Iterator[_Stop]:
-    """While this lasts, Ctrl-C and SIGTERM are requests that the loop grants."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _find_rate(given: dict[str, Any], *, flags: dict[str, Any], config: Path | None, json: bool) -> int:

@@ -28,7 +28,7 @@ from striate.dreams import objectives as terms
 from striate.dreams.optimizers import LBFGS, SGD, Adam, Optimizer
 from striate.errors import ConfigError
 from striate.insight.heatmap import as_numpy
-from striate.insight.inversion_prior import SIGMA, Prior, depth_weight, find_prior
+from striate.insight.inversion_prior import SIGMA, Prior, depth_scales, depth_weight, find_prior
 from striate.insight.inversion_subject import Pictured, picture_of
 from striate.insight.reconstruction import Reconstruction
 from striate.models import Network
@@ -182,16 +182,13 @@ class Inversion:
         self.tv_weight = (
             depth_weight(self.wanted.shape[1:], self.size) if self.prior.tv_weight is None else self.prior.tv_weight
         )
-        self.scales = self._count_scales()
+        self.scales = self.prior.scales or depth_scales(self.wanted.shape[1:], self.size)
         self.data = terms.distance(self.pictured.path(layer), self.wanted)
         self.penalties = self.prior.penalties(self.pictured.subject, self.size, self.tv_weight)
         self.images: list[EnlargedImage] = []
         self.curves: list[list[float]] = []
         self.stopped: list[str] = []
         self.seconds = 0.0
-
-    def _count_scales(self) -> int:
-        return 1 if self.optimizer == "reference" else self.prior.count_scales(self.wanted.shape[1:], self.size)
 
     def estimate(self) -> float:
         """Seconds for all samples at most, from one evaluation that is thrown away."""
@@ -289,6 +286,7 @@ class Inversion:
             "prior": self.prior_name,
             **self.prior.to_dict(),
             "tv_weight": self.tv_weight,
+            "scales": list(self.scales),
             "optimizer": self.optimizer,
             "steps": self.steps,
             "tolerance": self.tolerance,
@@ -318,7 +316,7 @@ class Inversion:
             rates = [SGD(_RATE * factor * SIGMA**2 * values, momentum=0.9) for factor, _ in _RATES]
             shares = [steps for _, steps in _RATES]
             return _share_out(self.steps, shares, rates, [1] * len(rates))
-        divisors = [2**n for n in reversed(range(self.scales))]
+        divisors = self.scales
         # A start that excites hardly any unit has hardly a gradient: Adam walks on, where L-BFGS finds that it is done.
         adam: Optimizer = Adam(0.02 if self.prior.coordinates == "pixels" else 0.05, schedule="cosine")
         coarse = LBFGS() if self.optimizer == "lbfgs" else adam

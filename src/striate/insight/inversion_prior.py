@@ -23,7 +23,7 @@ from striate.dreams import FourierImage, Objective, Parametrization, PixelImage,
 from striate.dreams.objectives import alpha_norm, total_variation
 from striate.errors import ConfigError, UnknownNameError, nearest
 
-__all__ = ["PRIORS", "SIGMA", "Prior", "depth_weight", "find_prior"]
+__all__ = ["PRIORS", "SIGMA", "Prior", "depth_scales", "depth_weight", "find_prior"]
 
 SIGMA = 27098 / (255 * math.sqrt(227 * 227 * 3))
 """Root mean square of photos around the mean color, as a share of the range."""
@@ -42,11 +42,11 @@ class Prior:
         alpha: α.
         spread: Of the starting noise: standard deviation of the scaled coefficients, or of pixels as a share of the
             range.
-        scales: 1 to paint at full resolution from the start; n begins at a side of 1 / 2ⁿ⁻¹, so that large shapes come
-            first. None for 3 where a place of the layer stands for 8 × 8 pixels or more, else 1.
+        scales: The picture is written down so many times smaller than it is seen, one after the other: (4, 2, 1) brings
+            large shapes first. None to choose them by the depth of the layer (`depth_scales`).
 
     Raises:
-        ConfigError: `scales` below 1, a negative weight or spread, or a power below 1.
+        ConfigError: Scales that do not fall, a negative weight or spread, or a power below 1.
     """
 
     coordinates: Literal["fourier", "pixels"] = "fourier"
@@ -55,7 +55,7 @@ class Prior:
     alpha_weight: float = 0.0
     alpha: float = 6.0
     spread: float = 0.02
-    scales: int | None = None
+    scales: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.coordinates not in ("fourier", "pixels"):
@@ -64,24 +64,15 @@ class Prior:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"Prior: {name} must be 0 or more; got {value}.")
-        if self.scales is not None and self.scales < 1:
-            raise ConfigError(f"Prior: scales must be at least 1; got {self.scales}.")
+        if self.scales is not None:
+            object.__setattr__(self, "scales", tuple(self.scales))  # JSON has lists
+            falling = list(self.scales) == sorted(set(self.scales), reverse=True)
+            if not self.scales or not falling or self.scales[-1] < 1:
+                raise ConfigError(f"Prior: scales must be falling whole numbers, at least 1; got {self.scales}.")
         for name in ("tv_power", "alpha"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 1):
                 raise ConfigError(f"Prior: {name} must be 1 or more; got {value}.")
-
-    def count_scales(self, shape: Sequence[int], size: tuple[int, int]) -> int:
-        """How many scales a layer gets; the smallest picture keeps 16 pixels a side.
-
-        Args:
-            shape: Of the layer's answer without the batch axis.
-            size: `(h, w)` of the picture.
-        """
-        wanted = self.scales if self.scales is not None else 3 if _stride(shape, size) >= 8 else 1
-        while wanted > 1 and min(size) < 16 * 2 ** (wanted - 1):
-            wanted -= 1
-        return wanted
 
     def penalties(self, subject: Subject, size: tuple[int, int], tv_weight: float) -> dict[str, Objective]:
         """The terms by name, each to be made small; those of weight 0 are left out.
@@ -130,7 +121,7 @@ class Prior:
         return asdict(self)
 
 
-_PAPER = {"coordinates": "pixels", "alpha_weight": 8e-10, "spread": SIGMA, "scales": 1}
+_PAPER = {"coordinates": "pixels", "alpha_weight": 8e-10, "spread": SIGMA, "scales": (1,)}
 
 PRIORS: dict[str, Prior] = {
     "tv": Prior(),
@@ -173,6 +164,24 @@ def depth_weight(shape: Sequence[int], size: tuple[int, int]) -> float:
     [0.125, 1.0, 10.0]
     """
     return float(min((_stride(shape, size) / 8) ** 1.5, 10.0))
+
+
+def depth_scales(shape: Sequence[int], size: tuple[int, int]) -> tuple[int, ...]:
+    """The scales for a layer: (1,) where a place stands for less than 8 × 8 pixels, (4, 2, 1) there, (4, 2) from 32 on.
+
+    The deepest layers have nothing to say of single pixels, so that these would only be filled with noise that happens
+    to please them. The smallest picture keeps 16 pixels a side.
+
+    Args:
+        shape: Of the layer's answer without the batch axis.
+        size: `(h, w)` of the picture.
+
+    >>> [depth_scales(shape, (224, 224)) for shape in ((16, 112, 112), (40, 28, 28), (1000,))]
+    [(1,), (4, 2, 1), (4, 2)]
+    """
+    stride = _stride(shape, size)
+    wanted = (1,) if stride < 8 else (4, 2, 1) if stride < 32 else (4, 2)
+    return tuple(scale for scale in wanted if min(size) >= 16 * scale) or (1,)
 
 
 def _stride(shape: Sequence[int], size: tuple[int, int]) -> float:

@@ -112,12 +112,12 @@ class InversionSheet:
                 "nothing else of the photo was used."
             ),
             (
-                "What all pictures of a row share, the layer tells. Where they differ from each other and from the photo, "
-                "it has forgotten, and the prior for smooth pictures fills in."
+                "What all pictures of a row share, the layer tells. Where they differ from each other and from the "
+                "photo, it has forgotten, and the prior for smooth pictures fills in."
             ),
             (
-                "Representation error: ‖Φ(x) − Φ₀‖ / ‖Φ₀‖. Where it is large the search fell short, and the picture shows "
-                "less than the layer knows."
+                "Representation error: ‖Φ(x) − Φ₀‖ / ‖Φ₀‖. Where it is large the search fell short, and the picture "
+                "shows less than the layer knows."
             ),
         ]
 
