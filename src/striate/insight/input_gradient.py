@@ -222,7 +222,8 @@ def input_gradient(
         images: One photo, several, or a tensor `n c h w`.
         target: A class index, a label or the address of a unit (`features.3:17@4,5`; without a position, the unit of
             the channel that is most active in the picture), one for all or one for each; each image's best class by
-            default. For a single image a list of any length: all from one forward pass.
+            default. For a single image a list of any length: all from one forward pass. A rectifier's own unit that is
+            silent, or at the upper end of a ReLU6, has a gradient of zero: ask the layer before it.
         crop: Cut the values to the receptive field of each unit; all targets must be units of one layer. The work is
             cut too: only the pixels that the unit sees go through the network.
         batch_size: Pictures that go through the network at once; by default as many as the processor's cache likes.
