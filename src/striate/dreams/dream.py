@@ -217,7 +217,7 @@ class Dream:
                 self._torch.step(self._closure)  # type: ignore[arg-type]  # a tensor does as a float
             else:
                 for parameter, gradient in zip(parameters, gradients, strict=True):
-                    parameter.grad = self._scaled(gradient)
+                    parameter.grad = self._scaled(gradient, rate)
                 self._torch.step()
             for parameter in parameters:
                 parameter.grad = None
@@ -232,13 +232,19 @@ class Dream:
         self.step += 1
         return Step(self.step, self.steps, values.cpu(), norms.cpu(), rate, perf_counter() - began, back)
 
-    def _scaled(self, gradient: Tensor) -> Tensor:
+    def _scaled(self, gradient: Tensor, rate: float) -> Tensor:
         if not isinstance(self.optimizer, SGD) or self.optimizer.normalize is None:
             return gradient
         flat = gradient.flatten(1)
-        sizes = {"mean": flat.abs().mean(1), "rms": flat.square().mean(1).sqrt(), "max": flat.abs().amax(1)}
-        size = sizes[self.optimizer.normalize].clamp(min=torch.finfo(gradient.dtype).tiny)
-        return gradient / size.view(-1, *[1] * (gradient.dim() - 1))
+        sizes = {
+            "mean": lambda: flat.abs().mean(1),
+            "rms": lambda: flat.square().mean(1).sqrt(),
+            "max": lambda: flat.abs().amax(1),
+            "progress": lambda: flat.square().sum(1),
+        }
+        size = sizes[self.optimizer.normalize]().clamp(min=torch.finfo(gradient.dtype).tiny)
+        factor = (1 / size).clamp(max=self.optimizer.largest_rate / rate)
+        return gradient * factor.view(-1, *[1] * (gradient.dim() - 1))
 
     def _evaluate_once(self) -> tuple[Tensor, list[Tensor]]:
         """`evaluate`, or its last result if nothing has changed: L-BFGS asks twice for where a line search ended."""
@@ -258,7 +264,7 @@ class Dream:
     def _closure(self) -> Tensor:
         values, gradients = self._evaluate_once()
         for parameter, gradient in zip(self.image.parameters(), gradients, strict=True):
-            parameter.grad = gradient.clone()  # the line search works on it in place
+            parameter.grad = gradient.contiguous().clone()  # the line search views it flat and writes on it
         return -values.sum()
 
     def _step_back(self, values: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -85,13 +85,16 @@ class SGD:
         lr: The rate.
         momentum: 0 for none.
         normalize: What each picture's gradient is divided by first: `mean` of its absolute values (DeepDream's), its
-            root mean square (`rms`), its largest absolute value (`max`), or nothing.
+            root mean square (`rms`), its largest absolute value (`max`), its sum of squares (`progress`: the rate is
+            then what the objective should rise by, to first order), or nothing.
+        largest_rate: What the rate is at most after that.
         schedule: How the rate goes on.
     """
 
     lr: float = 1.0
     momentum: float = 0.0
-    normalize: Literal["mean", "rms", "max"] | None = None
+    normalize: Literal["mean", "rms", "max", "progress"] | None = None
+    largest_rate: float = math.inf
     schedule: Schedule = "constant"
 
     def __post_init__(self) -> None:

@@ -14,10 +14,10 @@ from striate.errors import ShapeError
 
 __all__ = ["PHOTO_SPECTRUM", "frequencies", "magnitude_spectrum", "photo_spectrum"]
 
-# |rfft2| of photos of 512 x 512 pixels in [0, 1], in uncorrelated colors, divided by the square root of the number of
+# |rfft2| of photos with values in [0, 1], in uncorrelated colors, divided by the square root of the number of
 # pixels: amplitude · f^-slope, f in cycles a pixel; one pair for each uncorrelated color. Fitted by
 # `benchmarks/photo_spectrum.py` to the photos that scikit-image and scikit-learn carry.
-PHOTO_SPECTRUM = ((0.030, 1.20), (0.016, 1.10), (0.012, 1.05))
+PHOTO_SPECTRUM = ((0.0091, 1.53), (0.0089, 1.61), (0.0149, 1.29))
 
 
 def frequencies(height: int, width: int) -> Float[Tensor, "height half"]:
