@@ -1,4 +1,4 @@
-"""Error consistency is Cohen's kappa of right and wrong; its interval covers the truth; nothing is made up at the edges."""
+"""Error consistency is Cohen's kappa of right and wrong; its interval covers the truth; edges are not made up."""
 
 import itertools
 import math

@@ -1,7 +1,8 @@
 """How far every two observers agree: in their errors, in their labels, in how often they are right.
 
-κ of two observers is taken in each condition by itself and then averaged over the conditions in which it has a value:
-pooled over easy and hard conditions it would only say that hard is hard for both.
+κ of two observers is taken in each condition by itself and then averaged: pooled over easy and hard conditions it would
+only say that hard is hard for both. A condition in which one of the two makes no mistake, or nothing but mistakes, is
+left out of the mean: κ is 0 there, or has no value, whatever the other one does.
 
 Intervals of κ come from draws in which every picture has a random weight, the same one for all observers (Rubin's
 Bayesian bootstrap, within conditions), and half a picture of each kind is added (see `error_consistency`). They speak
@@ -33,7 +34,7 @@ class Pair:
         a: Position of the first in `StudyResult.observers`.
         b: Position of the second.
         conditions: Error consistency in each condition; None where they share no picture.
-        kappa: Mean of κ over the conditions in which it has a value; NaN if there are none.
+        kappa: Mean of κ over the conditions in which it is informative; NaN if there are none.
         low: Lower end of its 95 % interval.
         high: Upper end.
         labels: Cohen's κ of the labels, over all shared pictures.
@@ -106,6 +107,7 @@ def compare_observers(
 
     Source: Geirhos, Meding & Wichmann 2020, arXiv:2006.16736; κ averaged over conditions as in Geirhos et al. 2021,
         arXiv:2106.07411.
+    Differs: there, conditions in which κ is 0 by construction are averaged in.
     """
     # Exponential weights of c pictures add up to Gamma(c); Gamma(½) on top gives the shares of `error_consistency`.
     weights = np.random.default_rng(seed).exponential(size=(RESAMPLES, len(labels)))
@@ -127,9 +129,9 @@ def compare_observers(
             each = kappa_of(weights[:, chosen] @ kinds + generator.gamma(PRIOR, size=(RESAMPLES, 4)))
             one = consistency_of(kinds.sum(axis=0), each, confidence=CONFIDENCE)
             found.append(one)
-            if np.isfinite(one.kappa):
+            if one.informative:
                 draws.append(each)
-        known = [one.kappa for one in found if one is not None and np.isfinite(one.kappa)]
+        known = [one.kappa for one in found if one is not None and one.informative]
         means[a, b] = np.mean(draws, axis=0) if draws else np.full(RESAMPLES, np.nan)
         low, high = interval_of(means[a, b], CONFIDENCE)
         x, y = correct[a][shared], correct[b][shared]

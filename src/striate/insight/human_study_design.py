@@ -105,8 +105,9 @@ def _in_order(images: ImageSet, indices: NDArray[np.int64], seed: int) -> list[i
 
 def _check(images: ImageSet, name: str, have: int, wanted: int, spare: int) -> None:
     if have < wanted + spare:
+        also = f" and {spare} for practice" if spare else ""
         raise DataError(
-            f"{printable(images.source)}: the class '{name}' has {have or 'no'} pictures left that can be read, and the "
-            f"study needs {wanted} of it{f' and {spare} for practice' if spare else ''}. Give more pictures, fewer with "
-            "--images-per-class, fewer conditions or less --practice."
+            f"{printable(images.source)}: the class '{name}' has {have or 'no'} pictures left that can be read, and "
+            f"the study needs {wanted} of it{also}. Give more pictures, fewer with --images-per-class, fewer "
+            "conditions or less --practice."
         )

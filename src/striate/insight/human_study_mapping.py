@@ -42,6 +42,7 @@ __all__ = [
     "read_mapping",
     "study_classes",
     "study_outputs",
+    "unknown_labels",
 ]
 
 Combine = Literal["mean", "sum", "max"]
@@ -136,10 +137,11 @@ def study_outputs(
 ) -> list[list[int]]:
     """The network's outputs that belong to each choice.
 
-    Labels of the table that the network does not have are passed over; every choice needs at least one output.
+    Labels of the table that the network does not have are passed over (`unknown_labels` names them); every choice needs
+    at least one output.
 
     Raises:
-        DataError: If a choice has none, or an output belongs to two.
+        DataError: If a choice has none, an output belongs to two, or a label could be several.
     """
     if not mapping:
         outputs, _ = match_classes(classes, labels, what="the study")
@@ -152,7 +154,9 @@ def study_outputs(
             continue
         try:
             output = labels.find(label)
-        except UnknownNameError:
+        except UnknownNameError as error:
+            if label != category and " names " in str(error):
+                raise DataError(f"The mapping's label {error}") from error
             continue
         if label == category and owner.get(output):  # the choice's own name is one of its labels, or another's synonym
             continue
@@ -166,6 +170,20 @@ def study_outputs(
             "lines with its labels to the mapping, or leave the choice out."
         )
     return [sorted(each) for each in found]
+
+
+def unknown_labels(mapping: Sequence[tuple[str, str]], classes: Sequence[str], labels: Sequence[Labels]) -> list[str]:
+    """Labels of a table that neither the data's `classes` nor any network's `labels` have: probably misspelled."""
+    known = set(classes)
+
+    def is_known(label: str, some: Labels) -> bool:
+        try:
+            some.find(label)
+        except UnknownNameError:
+            return False
+        return True
+
+    return [name for name, _ in mapping if name not in known and not any(is_known(name, some) for some in labels)]
 
 
 def answer_as_network(
@@ -210,10 +228,9 @@ def answer_as_network(
         answer()
     every = np.concatenate(scores) if scores else np.zeros((0, len(outputs)))
     several = max(map(len, outputs)) > 1
-    words = f"the highest {combine} of the probabilities of each choice's outputs" if several else "the most probable"
-    return NetworkAnswers(
-        every.argmax(axis=1).astype(np.int64), every, f"{words} of the {len(outputs)} choices; {rule}"
-    )
+    highest = f"with the highest {combine} of its outputs' probabilities" if several else "that is most probable"
+    rule = f"the one of the {len(outputs)} choices {highest}; {rule}"
+    return NetworkAnswers(every.argmax(axis=1).astype(np.int64), every, rule)
 
 
 def _joined(p: NDArray[np.float64], combine: Combine) -> NDArray[np.float64]:

@@ -65,8 +65,7 @@ class Condition:
 
     def describe(self) -> str:
         """What is done, in words."""
-        words = [f"{k}: {CONDITIONS[k].words}" + (f", {v:g}" if CONDITIONS[k].number else "") for k, v in self.steps]
-        return "; then ".join(words) or "the picture as it is"
+        return ", then ".join(_SAID[k].format(v, 100 * v) for k, v in self.steps) or "the picture as it is"
 
 
 CLEAN = Condition()
@@ -109,6 +108,13 @@ def parse_condition(text: str) -> Condition:
     return Condition(tuple(steps))
 
 
+_SAID = {
+    "blur": "Gaussian blur, standard deviation {0:g} px",
+    "noise": "Gaussian noise, standard deviation {1:g} % of white",
+    "occlude": "{1:.0f} % hidden by gray cells",
+    "contrast": "contrast reduced to {1:g} %",
+    "gray": "no color",
+}
 _EXAMPLES = {"blur": 3, "noise": 0.2, "occlude": 0.4, "contrast": 0.2}
 
 

@@ -23,7 +23,14 @@ from striate.draw import encode_png
 from striate.errors import ConfigError, DataError, UnknownNameError, nearest
 from striate.insight.human_study import HumanStudy
 from striate.insight.human_study_design import design_pictures
-from striate.insight.human_study_mapping import Combine, answer_as_network, read_mapping, study_classes, study_outputs
+from striate.insight.human_study_mapping import (
+    Combine,
+    answer_as_network,
+    read_mapping,
+    study_classes,
+    study_outputs,
+    unknown_labels,
+)
 from striate.insight.human_study_order import draw_key
 from striate.insight.human_study_pictures import CLEAN, Condition, parse_condition
 from striate.insight.human_study_records import MOST_CLASSES, StudyAnswer, StudySettings
@@ -151,6 +158,10 @@ def run(config: StudyConfig) -> Iterator[Event]:
         )  # what does not match is found before anything is made
         networks.append((name, network))
     pictures, problems = [], [*images.problems]
+    if networks:
+        for label in unknown_labels(mapping, images.classes, [network.labels for _, network in networks]):
+            text = f"'{label}' is no class of the data and no label of a network; passed over"
+            problems.append(Problem("unknown-label", printable(config.mapping or ""), text))
     for made in design_pictures(
         images,
         labels,

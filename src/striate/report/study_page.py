@@ -14,7 +14,7 @@ from striate.report.embed import photo_uri
 from striate.report.numbers import format_percent
 from striate.report.provenance import Fact
 from striate.report.study_matrix import Matrix, build_matrix
-from striate.report.study_words import conclusions, headline, say_kappa, say_pooled
+from striate.report.study_words import conclusions, headline, say_kappa, say_number, say_pooled
 from striate.report.templates import render_page
 from striate.training.comparison import say_p
 from striate.training.metrics import Rate
@@ -165,7 +165,7 @@ def _figures(result: StudyResult) -> list[tuple[str, str, str]]:
     for name, words in (("mixed", "κ, people and networks"), ("people", "κ, people with each other")):
         group = result.group(name)
         if group.pairs:
-            found.append((words, _number(group.kappa), f"{_number(group.low)} to {_number(group.high)}"))
+            found.append((words, say_number(group.kappa), f"{say_number(group.low)} to {say_number(group.high)}"))
     return found
 
 
@@ -214,8 +214,10 @@ def _kappa(result: StudyResult, first: str, second: str, found: GroupKappa | Pai
     known = math.isfinite(found.kappa)
     cells, labels, difference = [], "", ""
     if pair is not None:
-        cells = ["–" if one is None or not math.isfinite(one.kappa) else _number(one.kappa) for one in pair.conditions]
-        labels = _number(pair.labels)
+        cells = [
+            "–" if one is None or not math.isfinite(one.kappa) else say_number(one.kappa) for one in pair.conditions
+        ]
+        labels = say_number(pair.labels)
         if pair.difference is not None and pair.test is not None:
             difference = f"{_points(pair.difference.difference)} ({_points(pair.difference.low)} to "
             difference += f"{_points(pair.difference.high)}), p {say_p(pair.test.p)}"
@@ -242,10 +244,6 @@ def _place(kappa: float) -> float:
     return round(50 + 50 * max(-1.0, min(1.0, kappa)), 2)
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if math.isfinite(value) else "–"
-
-
 def _points(share: float) -> str:
     return f"{100 * share:+.0f}".replace("-", "−")
 
@@ -255,7 +253,9 @@ def _fleiss(result: StudyResult) -> str:
     if not math.isfinite(kappa):
         return ""
     people = len(result.people())
-    return f"All {people} people, {count} pictures that all have answered: Fleiss’ κ of their labels {_number(kappa)}."
+    return (
+        f"All {people} people, {count} pictures that all have answered: Fleiss’ κ of their labels {say_number(kappa)}."
+    )
 
 
 def _times(result: StudyResult) -> list[TimeLine]:

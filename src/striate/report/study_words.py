@@ -9,7 +9,7 @@ from striate.insight.human_study_result import StudyResult
 from striate.report.numbers import format_percent
 from striate.training.metrics import Rate
 
-__all__ = ["conclusions", "headline", "say_kappa", "say_pooled"]
+__all__ = ["conclusions", "headline", "say_kappa", "say_number", "say_pooled"]
 
 NBSP = "\u00a0"
 FEW = 30
@@ -36,7 +36,7 @@ def say_kappa(found: GroupKappa | Pair) -> str:
     """κ with its interval."""
     if not math.isfinite(found.kappa):
         return "no value"
-    return f"κ{NBSP}={NBSP}{_signed(found.kappa)} ({_signed(found.low)} to {_signed(found.high)})"
+    return f"κ{NBSP}={NBSP}{say_number(found.kappa)} ({say_number(found.low)} to {say_number(found.high)})"
 
 
 def say_pooled(result: StudyResult, observers: list[int]) -> str:
@@ -68,8 +68,8 @@ def _same_mistakes(result: StudyResult) -> list[str]:
             )
         difference = result.contrast(people, pairs)
         if difference.pairs:
-            more = _signed(difference.kappa)
-            span = f"{_signed(difference.low)} to {_signed(difference.high)}"
+            more = say_number(difference.kappa)
+            span = f"{say_number(difference.low)} to {say_number(difference.high)}"
             if difference.low > 0:
                 words.append(f"People agree in their errors with each other more than with {name}: by {more} ({span}).")
             elif difference.high < 0:
@@ -118,7 +118,7 @@ def _degenerate(result: StudyResult) -> list[str]:
         if flawless:
             words.append(
                 f"Under “{name}” {_listed(flawless)} made no mistake: κ with {'them' if len(flawless) > 1 else 'it'} "
-                "is 0 or has no value there, by construction, and says nothing."
+                "is 0 or has no value there, by construction, and is left out."
             )
         if hopeless:
             words.append(f"Under “{name}” {_listed(hopeless)} got nothing right; κ says nothing there, either.")
@@ -139,12 +139,11 @@ def _guessing(result: StudyResult) -> list[str]:
 
 
 def _unfinished(result: StudyResult) -> list[str]:
-    counts = result.answered.sum(axis=1)
-    words = [
-        f"{result.observers[i]} answered {int(count)} of {len(result.labels)} pictures; what is missing is not guessed."
-        for i, count in enumerate(counts)
-        if count < len(result.labels)
-    ]
+    counts = result.answered.sum(axis=1).tolist()
+    missing = [f"{o} ({n})" for o, n in zip(result.observers, counts, strict=True) if n < len(result.labels)]
+    words = []
+    if missing:
+        words.append(f"Not all of the {len(result.labels)} pictures were answered by {_listed(missing)}.")
     broken = int((result.interrupted & result.answered).sum())
     if broken:
         words.append(
@@ -153,8 +152,11 @@ def _unfinished(result: StudyResult) -> list[str]:
     return words
 
 
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if math.isfinite(value) else "–"
+def say_number(value: float) -> str:
+    """A number around 0 to two digits."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # no negative zero
 
 
 def _listed(names: list[str]) -> str:

@@ -229,7 +229,7 @@ async function trials() {
   for (let trial = study.trial; trial; trial = study.trial) {
     drawProgress(trial);
     const fresh = trial.done === 0 && !first;
-    if (first && (trial.done > 0 || (!trial.practice && study.practice > 0))) await tell({ head: "Welcome back", text: [`${trial.total - trial.done} pictures are left.`], go: "Go on" });
+    if (first && (trial.done > 0 || (!trial.practice && study.practice > 0))) await tell({ head: "Welcome back", text: [trial.total - trial.done === 1 ? "One picture is left." : `${trial.total - trial.done} pictures are left.`], go: "Go on" });
     else if (fresh && !trial.practice) await tell({ head: "Now it counts", text: [`${trial.total} pictures. From here on you are not told what is right.`, "Be quick, but choose what you really think. If you are not sure, guess."], go: "Begin" });
     else if (wantsPause) await tell({ head: "Paused", text: ["Nothing is measured now. You can also close this page: everything is saved."], go: "Go on" });
     else if (sinceBreak >= BREAK && trial.total - trial.done > 5) {
