@@ -52,7 +52,7 @@ VERBS = (
         "inspect",
         "striate.cli.inspect:inspect",
         "See inside",
-        "Show every layer: shape, parameters, MACs, receptive field.",
+        "Show every layer, and what single units look for.",
         usage="NETWORK [OPTIONS]",
     ),
     Verb("study", "striate.cli.study:app", "See inside", "Let people label the pictures that networks label."),

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from striate.cli.checks import check_positive
-from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.console import ANSWER, print_json, print_next, print_result, print_table
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.fetching import fetch_record, find_missing
 from striate.cli.words import DEFAULT_NETWORK, command, network_flag, percent
 from striate.data.files import printable
@@ -76,7 +77,6 @@ def explain(
         fetch_record(missing)
 
     from striate.recipes import explain as recipe  # imports torch
-    from striate.recipes.events import Done, Plan, Progress
     from striate.runtime import reuse_freed_memory
 
     reuse_freed_memory()
@@ -98,18 +98,8 @@ def explain(
         max_megapixels=max_megapixels,
         device=device,
     )
-    done: Done | None = None
-    with ProgressLine() as progress:
-        for event in recipe.run(config):
-            match event:
-                case Plan():
-                    print_note(printable(event.text))
-                case Progress():
-                    progress.update(event.stage, event.done, event.total)
-                case Done():
-                    done = event
-    if done is not None:
-        _show_json(done) if json else _show(done, config.photo, network)
+    done = draw_events(recipe.run(config))
+    _show_json(done) if json else _show(done, config.photo, network)
     return Exit.OK
 
 

@@ -6,6 +6,8 @@ Imported eagerly: the functions have the names of their files, and a lazy name w
 from striate.insight.activations import StageActivations, stage_activations
 from striate.insight.completeness import Completeness, completeness
 from striate.insight.deconvnet import deconvnet
+from striate.insight.effective_field import EffectiveField, EffectiveFields, effective_field
+from striate.insight.equivariance import shift_response
 from striate.insight.explanation import Explanation
 from striate.insight.feature_pictures import FeatureProgress, feature_pictures, stream_feature_pictures
 from striate.insight.feature_result import FeaturePictures
@@ -25,13 +27,17 @@ from striate.insight.perturbation_curves import PerturbationCurves
 from striate.insight.plain_ascent import PlainAscent
 from striate.insight.saliency import saliency
 from striate.insight.segmentation import Segmentation
+from striate.insight.shift_result import LayerShift, ShiftResponse
 from striate.insight.smooth_grad import smooth_grad
 from striate.insight.statistics_result import LayerStatistics, UnitStatistics
 from striate.insight.top_patches import stream_top_patches, top_patches
+from striate.insight.unit_portraits import UnitPortraits, UnitView, look_at_units, read_units
 from striate.insight.unit_statistics import stream_unit_statistics, unit_statistics
 
 __all__ = [
     "Completeness",
+    "EffectiveField",
+    "EffectiveFields",
     "Explanation",
     "FeaturePictures",
     "FeatureProgress",
@@ -41,16 +47,21 @@ __all__ = [
     "LayerActivations",
     "LayerMaps",
     "LayerPatches",
+    "LayerShift",
     "LayerStatistics",
     "PerturbationCurves",
     "PlainAscent",
     "Segmentation",
+    "ShiftResponse",
     "StageActivations",
     "TopPatches",
+    "UnitPortraits",
     "UnitStatistics",
+    "UnitView",
     "completeness",
     "deconvnet",
     "deletion",
+    "effective_field",
     "feature_pictures",
     "grabcut",
     "grad_cam",
@@ -61,8 +72,11 @@ __all__ = [
     "integrated_gradients",
     "kernels",
     "layer_activations",
+    "look_at_units",
     "occlusion",
+    "read_units",
     "saliency",
+    "shift_response",
     "smooth_grad",
     "stage_activations",
     "stream_feature_pictures",

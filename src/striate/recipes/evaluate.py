@@ -3,7 +3,6 @@
 A run is evaluated on its own held-out pictures, which its `data.json` names; anything else on the data that is given.
 """
 
-import os
 import platform
 import re
 import shlex
@@ -26,6 +25,7 @@ from striate.errors import DataError, StriateError
 from striate.models import Network, load
 from striate.recipes.evaluate_subject import checked_run, find_subject
 from striate.recipes.events import Done, Event, Plan, Progress
+from striate.recipes.output_folder import not_writable, require_writable
 from striate.report import build_evaluation_page
 from striate.training.evaluation import Evaluation
 from striate.training.predicting import predict_set
@@ -101,7 +101,7 @@ def run(config: EvaluateConfig) -> Iterator[Event]:
     began = perf_counter()
     run_folder = checked_run(config.network, config.data)
     subject = find_subject(config.data, config.split, run_folder, view=config.view)
-    _require_writable(config.folder)
+    require_writable(config.folder)
     count = len(subject.images or subject.predictions or ())
     yield Plan(
         f"Evaluate {printable(config.network)} on {count:,} pictures ({subject.split}), view {config.view}."
@@ -151,7 +151,7 @@ def _write(result: Evaluation, folder: Path) -> dict[str, Path]:
             files[name] = folder / f"{name}.png"
             write_whole(files[name], draw.encode_png(picture))
     except OSError as error:
-        raise _not_writable(folder, error.strerror or str(error)) from error
+        raise not_writable(folder, error.strerror or str(error)) from error
     return {"report": report, **files}
 
 
@@ -253,18 +253,3 @@ def _command(config: EvaluateConfig) -> str:
         if name not in ("network", "data", "out") and value != field.default:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
-
-
-def _require_writable(folder: Path) -> None:
-    """Say now, not after the work, that nothing can be written there."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise _not_writable(folder, f"'{place}' is a file")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise _not_writable(folder, f"'{place}' may not be written")
-
-
-def _not_writable(folder: Path, reason: str) -> DataError:
-    return DataError(f"cannot write to '{folder}': {reason}. Choose another folder with --out.")

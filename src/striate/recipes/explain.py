@@ -4,7 +4,6 @@ One photo, one network. The answers, the picture that the network really saw, it
 stage answered, and two maps of where the answer comes from; written as one HTML page and as data.
 """
 
-import os
 import platform
 import re
 import shlex
@@ -24,11 +23,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from striate import __version__
 from striate.data import read_image
 from striate.data.files import write_whole
-from striate.errors import DataError, UnknownNameError
+from striate.errors import UnknownNameError
 from striate.insight import Explanation, Heatmap, kernels, stage_activations, sweep_occlusion
 from striate.models import Network, load
 from striate.recipes.events import Done, Event, Plan, Progress
 from striate.recipes.explain_maps import find_maps, rank_pixels, read_methods
+from striate.recipes.output_folder import not_writable, require_writable
 from striate.report import build_report
 
 __all__ = ["ExplainConfig", "explain", "rebuild_report", "run"]
@@ -91,7 +91,7 @@ def run(config: ExplainConfig) -> Iterator[Event]:
     began = perf_counter()
     methods = read_methods(config.methods)
     photo = read_image(config.photo, max_megapixels=config.max_megapixels)  # a bad photo fails before the heavy work
-    _require_writable(config.folder)
+    require_writable(config.folder)
     names = ", ".join(method.replace("_", "-") for method in methods)
     yield Plan(f"Explain {config.photo.name} with {config.network}: answers, layers, {names}.")
     yield Progress("loading the network", 0, None)
@@ -106,7 +106,7 @@ def run(config: ExplainConfig) -> Iterator[Event]:
         report = config.folder / "report.html"
         write_whole(report, build_report(result).encode())
     except OSError as error:
-        raise _not_writable(config.folder, error.strerror or str(error)) from error
+        raise not_writable(config.folder, error.strerror or str(error)) from error
     yield Done(result, config.folder, {"report": report, **files})
 
 
@@ -185,21 +185,6 @@ def rebuild_report(folder: Path) -> Path:
     report = folder / "report.html"
     write_whole(report, build_report(Explanation.load(folder)).encode())
     return report
-
-
-def _require_writable(folder: Path) -> None:
-    """Say now, not after the work, that nothing can be written there."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise _not_writable(folder, f"'{place}' is a file")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise _not_writable(folder, f"'{place}' may not be written")
-
-
-def _not_writable(folder: Path, reason: str) -> DataError:
-    return DataError(f"cannot write to '{folder}': {reason}. Choose another folder with --out.")
 
 
 def _only(heatmap: Heatmap, classes: tuple[int, ...]) -> Heatmap:

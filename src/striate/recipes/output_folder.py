@@ -1,4 +1,4 @@
-"""Whether a folder can be written, said before the work instead of after it."""
+"""The folder that a recipe writes to: found out before the work whether it can be."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,10 @@ __all__ = ["not_writable", "require_writable"]
 
 
 def require_writable(folder: Path) -> None:
-    """Refuse a folder that can neither be made nor written.
+    """Say now, not after the work, that nothing can be written there.
 
     Raises:
-        DataError: With the reason, and the way out.
+        DataError: The folder, or the one that it would be made in, is a file or may not be written.
     """
     place = folder.absolute()
     while not place.exists() and place != place.parent:
@@ -24,5 +24,5 @@ def require_writable(folder: Path) -> None:
 
 
 def not_writable(folder: Path, reason: str) -> DataError:
-    """The error for a folder that cannot be written."""
+    """What is said of a folder that cannot be written."""
     return DataError(f"cannot write to '{folder}': {reason}. Choose another folder with --out.")

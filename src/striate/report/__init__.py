@@ -5,6 +5,7 @@ from striate.report.comparison_page import build_comparison_page
 from striate.report.evaluation_page import build_evaluation_page
 from striate.report.page import build_report
 from striate.report.trace_page import build_trace_page
+from striate.report.unit_page import build_unit_page
 
 __all__ = [
     "build_activation_sheet",
@@ -12,4 +13,5 @@ __all__ = [
     "build_evaluation_page",
     "build_report",
     "build_trace_page",
+    "build_unit_page",
 ]
