@@ -25,6 +25,9 @@ from striate.insight.occlusion import occlusion, sweep_occlusion
 from striate.insight.patches import LayerPatches, TopPatches
 from striate.insight.perturbation_curves import PerturbationCurves
 from striate.insight.plain_ascent import PlainAscent
+from striate.insight.pointing_game import PointingGame, boxes_in_view, pointing_game
+from striate.insight.randomization import randomization
+from striate.insight.randomization_check import RandomizationCheck
 from striate.insight.saliency import saliency
 from striate.insight.segmentation import Segmentation
 from striate.insight.shift_result import LayerShift, ShiftResponse
@@ -51,6 +54,8 @@ __all__ = [
     "LayerStatistics",
     "PerturbationCurves",
     "PlainAscent",
+    "PointingGame",
+    "RandomizationCheck",
     "Segmentation",
     "ShiftResponse",
     "StageActivations",
@@ -58,6 +63,7 @@ __all__ = [
     "UnitPortraits",
     "UnitStatistics",
     "UnitView",
+    "boxes_in_view",
     "completeness",
     "deconvnet",
     "deletion",
@@ -74,6 +80,8 @@ __all__ = [
     "layer_activations",
     "look_at_units",
     "occlusion",
+    "pointing_game",
+    "randomization",
     "read_units",
     "saliency",
     "shift_response",
