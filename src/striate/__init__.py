@@ -8,7 +8,21 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate import arithmetic, data, draw, errors, insight, models, ops, probe, report, runtime, training, weights
+    from striate import (
+        arithmetic,
+        data,
+        draw,
+        dreams,
+        errors,
+        insight,
+        models,
+        ops,
+        probe,
+        report,
+        runtime,
+        training,
+        weights,
+    )
     from striate.models import Network, create_model, list_models, load
     from striate.probe import summary
 
@@ -19,6 +33,7 @@ __all__ = [
     "create_model",
     "data",
     "draw",
+    "dreams",
     "errors",
     "insight",
     "list_models",
@@ -42,6 +57,7 @@ _FLOORS = {
     "arithmetic",
     "data",
     "draw",
+    "dreams",
     "errors",
     "insight",
     "models",
