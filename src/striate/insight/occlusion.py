@@ -28,7 +28,7 @@ from striate.insight.heatmap import Heatmap, as_numpy
 from striate.insight.target import Target, choose_targets, module_and_input
 from striate.models import Network
 from striate.probe import evaluating
-from striate.runtime import best_batch_size, fold
+from striate.runtime import Places, patched_answers, visible_places
 
 __all__ = ["occlusion", "spread_windows", "sweep_occlusion", "window_starts"]
 
@@ -45,11 +45,15 @@ def occlusion(
     fill: float | tuple[float, ...] | None = None,
     score: Score = "probability",
     batch_size: int | None = None,
+    memory: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Heatmap:
     """How much a class loses when a blank patch hides each place.
 
     One sweep keeps every class: `grid[n, y, x, k]` is the raw score of class k with the patch at that place.
+
+    Where it pays, only what a patch can have changed is computed again, layer by layer (`striate.runtime.follow`): the
+    same numbers to rounding, several times sooner. A patch that hides nothing but its own color is not asked about.
 
     Args:
         network: A `Network` (images are photos) or any module (images are the tensor that goes in).
@@ -61,15 +65,19 @@ def occlusion(
         fill: Color of the patch: RGB in [0, 1] for a `Network` (its mean color by default), a number or one for each
             channel in input space for a plain module (0 by default).
         score: `probability` after the softmax, or the raw `logit`.
-        batch_size: Pictures that go through the network at once; by default as many as the processor's cache (or a GPU)
-            likes.
+        batch_size: Pictures that go through the network at once, at most; by default as many as the processor's cache
+            (or a GPU) likes.
+        memory: Bytes that the sweep may take beside the network, the pictures and the result: the maps of the clean
+            picture that are kept, and those of the batch that is running. 1 GiB by default. It bounds the batch, so
+            that the number of patches and classes does not matter.
         progress: Called with (windows done, windows in all).
 
     Returns:
         `values` `n h w`: the mean drop over the windows that cover a pixel; `grid` `n gh gw k`; `baseline` `n k`.
 
     Raises:
-        ConfigError: A window or stride below 1, a stride above the window, or a fill of the wrong length.
+        ConfigError: A window or stride below 1, a stride above the window, a fill of the wrong length, or less memory
+            than one picture takes.
 
     Source:
         Zeiler and Fergus 2013, arXiv:1311.2901, section 4.2.
@@ -79,7 +87,15 @@ def occlusion(
         that cover a pixel, as captum does, so that the map has the picture's size and 0 means "does not matter".
     """
     sweep = sweep_occlusion(
-        network, images, target=target, window=window, stride=stride, fill=fill, score=score, batch_size=batch_size
+        network,
+        images,
+        target=target,
+        window=window,
+        stride=stride,
+        fill=fill,
+        score=score,
+        batch_size=batch_size,
+        memory=memory,
     )
     while True:
         try:
@@ -101,6 +117,7 @@ def sweep_occlusion(
     fill: float | tuple[float, ...] | None = None,
     score: Score = "probability",
     batch_size: int | None = None,
+    memory: int | None = None,
 ) -> Generator[tuple[int, int], None, Heatmap]:
     """`occlusion` in steps: yields (windows done, windows in all) after every batch and returns the result.
 
@@ -114,29 +131,28 @@ def sweep_occlusion(
             f"stride must be at most the window, or pixels between windows are never hidden; got stride "
             f"({step_y}, {step_x}) and window ({height}, {width})."
         )
-    if batch_size is not None and batch_size < 1:
-        raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
+    for name, number in (("batch_size", batch_size), ("memory", memory)):
+        if number is not None and number < 1:
+            raise ConfigError(f"{name} must be at least 1; got {number}.")
     module, x = module_and_input(network, images)
     patch = _patch_color(network, x, fill)
     tops, lefts = window_starts(x.shape[2], height, step_y), window_starts(x.shape[3], width, step_x)
-    places = [(n, top, left) for n in range(len(x)) for top in tops for left in lefts]
+    places = Places(tops, lefts, (height, width))
     # Modes end before each yield: whoever takes the steps has a thread and a module that are as they were.
     with evaluating(module), torch.inference_mode():
         logits = module(x)
         targets = choose_targets(network, logits, target)
         baseline = _finish(logits, score)
-        runner = fold(module, x)
-        size = batch_size or best_batch_size(module, x)
-    rows = []
-    for begin in range(0, len(places), size):
-        batch = places[begin : begin + size]
-        with evaluating(runner), torch.inference_mode():
-            covered = x[[n for n, _, _ in batch]]
-            for picture, (_, top, left) in zip(covered, batch, strict=True):
-                picture[:, top : top + height, left : left + width] = patch
-            rows.append(_finish(runner(covered), score))
-        yield begin + len(batch), len(places)
-    grid = torch.cat(rows).view(len(x), len(tops), len(lefts), -1)
+    answers = baseline[:, None].repeat(1, places.count, 1)  # n places k
+    changed = [visible_places(picture, places, patch) for picture in x]
+    done = len(x) * places.count - sum(len(numbers) for numbers in changed)
+    if done:
+        yield done, len(x) * places.count
+    for n, numbers, scores in patched_answers(module, x, places, patch, changed, batch_size=batch_size, memory=memory):
+        answers[n, numbers] = _finish(scores, score)
+        done += len(numbers)
+        yield done, len(x) * places.count
+    grid = answers.view(len(x), len(tops), len(lefts), -1)
     chosen = targets.view(-1, 1, 1, 1).expand(-1, len(tops), len(lefts), 1)
     drop = baseline.gather(1, targets[:, None])[:, :, None] - grid.gather(3, chosen).squeeze(3)
     values = np.stack(

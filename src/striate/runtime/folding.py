@@ -20,7 +20,7 @@ from striate.errors import StriateError
 from striate.layers.same_padding import SamePadConv2d
 from striate.probe import LayerRow, evaluating, is_compiled, summary
 
-__all__ = ["fold"]
+__all__ = ["alike", "duplicate", "fold", "is_hooked"]
 
 # SamePadConv2d pads its input and then is a plain convolution: linear in its weights, as folding needs.
 _CONVOLUTIONS = {nn.Conv1d, nn.Conv2d, nn.Conv3d, SamePadConv2d}
@@ -47,31 +47,32 @@ def fold(module: nn.Module, x: Tensor) -> nn.Module:
     Returns:
         The copy, in evaluation mode, or `module` itself where nothing can be folded.
     """
-    if x.dtype not in {torch.float32, torch.float64} or not len(x) or _is_hooked(module) or is_compiled(module):
+    if x.dtype not in {torch.float32, torch.float64} or not len(x) or is_hooked(module) or is_compiled(module):
         return module
     try:
         rows = summary(module, tuple(x.shape[1:]), run=False).rows
     except (StriateError, RuntimeError):  # a pass that cannot be followed is not folded
         return module
-    duplicate = _duplicate(module, {})
-    changed = [_absorb(module, duplicate, rows, row) for row in rows if row.follows is not None]
+    twin = duplicate(module)
+    changed = [_absorb(module, twin, rows, row) for row in rows if row.follows is not None]
     if not any(changed):
         return module
-    for part in duplicate.modules():
+    for part in twin.modules():
         part.training = False
     with evaluating(module), torch.inference_mode():
         wanted = module(x[:1])
         with suppress(RuntimeError):
-            if _alike(duplicate(x[:1]), wanted):
-                return duplicate
+            if alike(twin(x[:1]), wanted):
+                return twin
     return module
 
 
-def _is_hooked(module: nn.Module) -> bool:
+def is_hooked(module: nn.Module) -> bool:
+    """Whether anybody watches a part of it: then every part must run as it is."""
     return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
 
 
-def _absorb(module: nn.Module, duplicate: nn.Module, rows: tuple[LayerRow, ...], row: LayerRow) -> bool:
+def _absorb(module: nn.Module, twin: nn.Module, rows: tuple[LayerRow, ...], row: LayerRow) -> bool:
     """Fold this row into the one it follows, or let it write over its input; tells whether anything changed."""
     before = rows[row.follows or 0]
     calls = [r.address.partition("#")[0] for r in rows]
@@ -79,10 +80,10 @@ def _absorb(module: nn.Module, duplicate: nn.Module, rows: tuple[LayerRow, ...],
         return False  # a module that is called twice must stay what it is
     # Exact classes of the original: a subclass may do anything, and a folded normalization is an identity by now.
     kind, previous_kind = type(module.get_submodule(row.address)), type(module.get_submodule(before.address))
-    layer, previous = duplicate.get_submodule(row.address), duplicate.get_submodule(before.address)
+    layer, previous = twin.get_submodule(row.address), twin.get_submodule(before.address)
     if kind in _NORMS and previous_kind in _CONVOLUTIONS and _fold_norm(previous, layer):
         parent, _, name = row.address.rpartition(".")
-        setattr(duplicate.get_submodule(parent), name, nn.Identity())
+        setattr(twin.get_submodule(parent), name, nn.Identity())
         return True
     # Only behind a layer that makes new memory: behind a view, writing would reach what the view looks at.
     if kind in _ACTIVATIONS and previous_kind in _CONVOLUTIONS | _NORMS | {nn.Linear}:
@@ -107,7 +108,8 @@ def _fold_norm(convolution: Any, norm: Any) -> bool:
     return True
 
 
-def _alike(mine: object, wanted: object) -> bool:
+def alike(mine: object, wanted: object) -> bool:
+    """Whether two answers are one, to rounding."""
     if not isinstance(mine, Tensor) or not isinstance(wanted, Tensor) or mine.shape != wanted.shape:
         return False
     # Folding rounds each weight once more: 2e-7 to 3e-6 for the networks of the catalogue in float32.
@@ -115,8 +117,9 @@ def _alike(mine: object, wanted: object) -> bool:
     return bool((mine - wanted).norm() <= slack * wanted.norm())
 
 
-def _duplicate(module: nn.Module, made: dict[int, nn.Module]) -> nn.Module:
+def duplicate(module: nn.Module, made: dict[int, nn.Module] | None = None) -> nn.Module:
     """New module objects around the same tensors; a part that is used twice stays one part."""
+    made = {} if made is None else made
     if id(module) not in made:
         # Not `copy.copy`: modules answer that with their own ideas (parametrized ones refuse, traced graphs recompile).
         made[id(module)] = twin = object.__new__(type(module))
@@ -124,6 +127,6 @@ def _duplicate(module: nn.Module, made: dict[int, nn.Module]) -> nn.Module:
         for name in ("_parameters", "_buffers"):
             twin.__dict__[name] = dict(module.__dict__[name])
         twin.__dict__["_modules"] = {
-            name: None if part is None else _duplicate(part, made) for name, part in module._modules.items()
+            name: None if part is None else duplicate(part, made) for name, part in module._modules.items()
         }
     return made[id(module)]

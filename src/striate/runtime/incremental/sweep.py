@@ -1,0 +1,169 @@
+"""The answers of a network to one picture with a patch at many places, exact and without computing anything twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.probe import evaluating, is_compiled
+from striate.runtime.folding import alike, is_hooked
+from striate.runtime.incremental.execute import Batch, CleanPass, run_whole
+from striate.runtime.incremental.intervals import Interval
+from striate.runtime.incremental.plan import changes_of, group_places, plan_group, share_of_work
+from striate.runtime.incremental.program import Program, trace
+from striate.runtime.incremental.simplify import simplify
+
+Ints = NDArray[np.int64]
+
+__all__ = ["IncrementalNetwork", "Places", "follow"]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the patch goes: every top with every left.
+
+    Attributes:
+        tops: First rows.
+        lefts: First columns.
+        size: Height and width of the patch; what lies outside the picture is cut.
+    """
+
+    tops: list[int]
+    lefts: list[int]
+    size: tuple[int, int]
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.tops) * len(self.lefts)
+
+    def corner(self, number: int) -> tuple[int, int]:
+        """Top and left of a place; places are numbered top by top."""
+        return self.tops[number // len(self.lefts)], self.lefts[number % len(self.lefts)]
+
+
+def follow(module: nn.Module, x: Tensor) -> "IncrementalNetwork | None":
+    """The module as a program, if it has one that answers `x` as the module does; else None.
+
+    There is none with hooks on any part (they would not be called), compiled, in 16-bit floats (rounding is coarse), or
+    where `trace` cannot follow.
+
+    Args:
+        module: Any module; it is left as it was.
+        x: Pictures `n c h w`.
+    """
+    if x.dtype not in {torch.float32, torch.float64} or not len(x) or is_hooked(module) or is_compiled(module):
+        return None
+    with torch.no_grad():
+        program = trace(module, x)
+        program = None if program is None else simplify(program)
+    if program is None or len(program.steps[program.output].shape) != 2 or not program.steps[program.output].batched:
+        return None
+    network = IncrementalNetwork(module, program)
+    with evaluating(module), torch.inference_mode():
+        answer, _ = run_whole(program, x[:1])
+        return network if alike(answer, module(x[:1])) else None
+
+
+@dataclass
+class IncrementalNetwork:
+    """A module and its program.
+
+    Attributes:
+        module: The module itself.
+        program: What it computes.
+    """
+
+    module: nn.Module
+    program: Program
+
+    def answers(
+        self,
+        x: Tensor,
+        places: Places,
+        patch: Tensor,
+        wanted: Ints | None = None,
+        *,
+        most: int | None = None,
+        memory: int = 2**30,
+    ) -> Iterator[tuple[Ints, Tensor]]:
+        """The answers with the patch at every place, in the order that is fastest.
+
+        Args:
+            x: One picture, `1 c h w`.
+            places: Where the patch goes.
+            patch: Its color, `c 1 1`.
+            wanted: Numbers of the places to answer; all by default.
+            most: Places in a batch, at most.
+            memory: Bytes for the maps that are kept and for a batch.
+
+        Yields:
+            Numbers of places (top by top) and the answers to them, `n k`.
+        """
+        height, width = x.shape[-2:]
+        tops, lefts = _sides(places.tops, places.size[0], height), _sides(places.lefts, places.size[1], width)
+        with torch.inference_mode():
+            changes = changes_of(self.program, tops, lefts)
+            plans = [plan_group(changes, ys, xs) for ys, xs in group_places(changes)]
+            x = x.contiguous(memory_format=torch.channels_last)
+            _, maps = run_whole(self.program, x, keep=set(changes.y))
+            clean = CleanPass(self.program, maps)
+        asked = np.zeros(places.count, dtype=bool)
+        asked[slice(None) if wanted is None else wanted] = True
+        for plan in plans:
+            ys, xs = (grid.ravel() for grid in np.meshgrid(plan.ys, plan.xs, indexing="ij"))
+            numbers = ys * len(places.lefts) + xs
+            ys, xs, numbers = ys[asked[numbers]], xs[asked[numbers]], numbers[asked[numbers]]
+            if not len(numbers):
+                continue
+            size = _places_at_once(self.program, plan.regions, x, memory)
+            pieces = -(-len(numbers) // min(size, most or size))
+            for some_y, some_x, some in zip(*(np.array_split(a, pieces) for a in (ys, xs, numbers)), strict=True):
+                with torch.inference_mode():
+                    tile = _patched(x, plan.regions[0], tops, lefts, some_y, some_x, patch)
+                    answer = Batch(changes, plan, clean, some_y, some_x).run(tile)
+                yield some, answer
+
+    def least_memory(self, places: Places, x: Tensor) -> int:
+        """Bytes that the kept maps and a batch of one place take."""
+        return 0
+
+    def work(self, places: Places, size: tuple[int, int]) -> float:
+        """Estimated time, as a share of asking the whole network for every place."""
+        tops, lefts = _sides(places.tops, places.size[0], size[0]), _sides(places.lefts, places.size[1], size[1])
+        changes = changes_of(self.program, tops, lefts)
+        return share_of_work(changes, [plan_group(changes, ys, xs) for ys, xs in group_places(changes)])
+
+
+def _sides(begins: list[int], length: int, extent: int) -> Interval:
+    first = np.array(begins, dtype=np.int64)
+    return Interval(first, np.minimum(first + length, extent))
+
+
+def _patched(x, region, tops: Interval, lefts: Interval, ys, xs, patch: Tensor) -> Tensor:
+    """The picture's rectangles with the patch in them; at the border the rectangle is larger than the patch."""
+    from striate.runtime.incremental.assemble import Canvas
+
+    index = torch.from_numpy
+    canvas = Canvas.of(x, (0, 0, 0, 0), 0.0)
+    tile = canvas.cut(index(region.tops[ys]).to(x.device), index(region.lefts[xs]).to(x.device), region.size)
+    rows = region.tops[ys][:, None] + np.arange(region.size[0])
+    columns = region.lefts[xs][:, None] + np.arange(region.size[1])
+    y = (rows >= tops.lo[ys][:, None]) & (rows < tops.hi[ys][:, None])
+    across = (columns >= lefts.lo[xs][:, None]) & (columns < lefts.hi[xs][:, None])
+    hidden = index(y[:, None, :, None] & across[:, None, None, :]).to(x.device)
+    return torch.where(hidden, patch, tile).contiguous(memory_format=torch.channels_last)
+
+
+def _places_at_once(program: Program, regions, x: Tensor, memory: int) -> int:
+    """Places whose largest step fits into `budget` bytes."""
+    largest = 1
+    for number, step in program.steps.items():
+        region = regions.get(number)
+        plane = (step.extent if region is None else region.size) if len(step.shape) >= 3 else (1, 1)
+        channels = int(np.prod(step.shape[1:-2])) if len(step.shape) >= 3 else int(np.prod(step.shape[1:]))
+        largest = max(largest, channels * plane[0] * plane[1])
+    return max(min(memory // 8, 24 * 2**20) // (largest * x.element_size()), 1)
