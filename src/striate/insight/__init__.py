@@ -8,6 +8,7 @@ from striate.insight.completeness import Completeness, completeness
 from striate.insight.deconvnet import deconvnet
 from striate.insight.effective_field import EffectiveField, EffectiveFields, effective_field
 from striate.insight.equivariance import shift_response
+from striate.insight.error_consistency import ErrorConsistency, error_consistency
 from striate.insight.explanation import Explanation
 from striate.insight.feature_pictures import FeatureProgress, feature_pictures, stream_feature_pictures
 from striate.insight.feature_result import FeaturePictures
@@ -16,10 +17,13 @@ from striate.insight.grad_cam import grad_cam
 from striate.insight.guided_backprop import guided_backprop
 from striate.insight.guided_grad_cam import guided_grad_cam
 from striate.insight.heatmap import Heatmap
+from striate.insight.human_study import HumanStudy
+from striate.insight.human_study_result import StudyResult
 from striate.insight.input_gradient import InputGradient, input_gradient
 from striate.insight.insertion_deletion import deletion, insertion
 from striate.insight.integrated_gradients import integrated_gradients
 from striate.insight.kernels import Kernels, kernels
+from striate.insight.label_agreement import cohen_kappa, fleiss_kappa
 from striate.insight.layer_activations import LayerActivations, LayerMaps, layer_activations
 from striate.insight.occlusion import occlusion, sweep_occlusion
 from striate.insight.patches import LayerPatches, TopPatches
@@ -41,10 +45,12 @@ __all__ = [
     "Completeness",
     "EffectiveField",
     "EffectiveFields",
+    "ErrorConsistency",
     "Explanation",
     "FeaturePictures",
     "FeatureProgress",
     "Heatmap",
+    "HumanStudy",
     "InputGradient",
     "Kernels",
     "LayerActivations",
@@ -59,16 +65,20 @@ __all__ = [
     "Segmentation",
     "ShiftResponse",
     "StageActivations",
+    "StudyResult",
     "TopPatches",
     "UnitPortraits",
     "UnitStatistics",
     "UnitView",
     "boxes_in_view",
+    "cohen_kappa",
     "completeness",
     "deconvnet",
     "deletion",
     "effective_field",
+    "error_consistency",
     "feature_pictures",
+    "fleiss_kappa",
     "grabcut",
     "grad_cam",
     "guided_backprop",

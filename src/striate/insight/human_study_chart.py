@@ -52,7 +52,7 @@ def draw_error_rates(result: "StudyResult", *, theme: str = "light", width: int 
             chart.write(
                 axes,
                 *last,
-                words if len(words) <= 22 else words[:21] + "…",
+                words if len(words) <= 26 else words[:25] + "…",
                 color=color,
                 xytext=(0, 6),
                 rotation=90,
@@ -61,12 +61,12 @@ def draw_error_rates(result: "StudyResult", *, theme: str = "light", width: int 
                 fontsize=7.5,
             )
     chance = 100 * (1 - 1 / len(result.classes))
-    axes.axhline(chance, color=chart.colors["line"], linewidth=1.0, linestyle=(0, (4, 3)))
+    axes.axhline(chance, color=chart.colors["quiet"], linewidth=0.8, linestyle=(0, (4, 3)))
     chart.write(
         axes, -0.5, chance, "guessing", color=chart.colors["quiet"], xytext=(4, 3), ha="left", va="bottom", fontsize=7.5
     )
     axes.set_xlim(-0.5, len(result.conditions) - 0.5)
-    axes.set_ylim(0, 104)
+    axes.set_ylim(-3, 104)
     axes.set_xticks(range(len(result.conditions)), _names(result))
     chart.name_axes(axes, y="wrong answers, %")
     chart.title(axes, "Error rates", "bars: 95 % intervals (Wilson)")
