@@ -1,11 +1,19 @@
 """The layer table on the terminal."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from striate.models import find_entry
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def test_totals_are_the_catalogues(run_cli: Callable[..., Any]) -> None:
@@ -53,3 +61,30 @@ def test_refusals(words: list[str], message: str, run_cli: Callable[..., Any]) -
     result = run_cli("inspect", "squeezenet1_1", *words)
     assert result.code == 2
     assert message in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--units", "conv1:3", "--depth", "1"], "--input-size and --depth belong to the table"),
+        (["--photo", "a.png", "--images", "b"], "give --photo or --images, or name --units"),
+        (["--units", "conv1:3@2,1"], "'conv1:3' instead of 'conv1:3@2,1'"),
+        (["--units", "c11:3"], "no layer 'c11'"),
+        (["--photo", "missing.png"], "missing.png"),
+    ],
+)
+def test_refusals_of_portraits(words: list[str], message: str, run_cli: Callable[..., Any], here: Path) -> None:
+    result = run_cli("inspect", "lenet5.mnist", *words)
+    assert result.code == 2
+    assert message in result.err
+    assert "Traceback" not in result.err
+    assert not list(here.iterdir())
+
+
+def test_portraits_end_with_the_page_and_what_is_next(run_cli: Callable[..., Any], here: Path) -> None:
+    result = run_cli("inspect", "lenet5.mnist", "--units", "c1:0,c3:4", "--steps", "3", "--out", "o")
+    assert result.code == 0
+    assert [line.split()[0] for line in result.out.splitlines()] == ["unit", "c1:0", "c3:4", "Report", "Data", "Next"]
+    assert (here / "o" / "report.html").is_file()
+    document = run_cli("inspect", "lenet5.mnist", "--units", "c3:4", "--no-pictures", "--json").json
+    assert [unit["address"] for unit in document["units"]] == ["c3:4"]
