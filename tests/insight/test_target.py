@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from striate.data import Labels, Preprocessing
 from striate.errors import ConfigError, ShapeError, UnknownNameError
-from striate.insight.target import choose_targets, read_targets, score_targets
+from striate.insight.target import choose_targets, module_and_input, read_targets, score_targets
 from striate.models import Network
 from striate.probe import UnitAddress, capture
 
@@ -125,3 +125,11 @@ def test_refusal_of_a_layer_without_units() -> None:
     net = nn.Sequential(nn.Flatten(2), nn.Flatten())
     with pytest.raises(ShapeError, match=r"must give 'n c h w' or 'n k' with n = 1 to have units; got \(1, 3, 4\)"):
         score_targets(net, net, torch.zeros(1, 3, 2, 2), [UnitAddress("0", 1)])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_photos_come_in_the_precision_of_the_weights(dtype: torch.dtype) -> None:
+    network = network_of(Branches().to(dtype), ("cat", "cow", "dog"))
+    module, x = module_and_input(network, np.zeros((9, 9, 3), np.uint8))
+    assert x.dtype == dtype
+    assert module(x).dtype == dtype

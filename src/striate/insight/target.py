@@ -58,13 +58,15 @@ class Asked:
 def module_and_input(network: Network | nn.Module, images: Images) -> tuple[nn.Module, Tensor]:
     """The module, and the tensor `n c h w` that goes into it.
 
-    A `Network` preprocesses photos; a plain module is fed the tensor as it is.
+    A `Network` preprocesses photos, in the precision of its weights; a plain module is fed the tensor as it is.
 
     Raises:
         ShapeError: A plain module got something else than a tensor `n c h w` of at least one picture.
     """
     if isinstance(network, Network):
-        return network.module, network.preprocess(images)
+        x = network.preprocess(images)
+        weight = next((p for p in network.module.parameters() if p.is_floating_point()), x)
+        return network.module, x.to(weight.dtype)
     if not isinstance(images, Tensor) or images.dim() != 4 or not len(images):
         got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
         raise ShapeError(
@@ -221,7 +223,10 @@ def _unit(network: Network | nn.Module, item: str | UnitAddress) -> UnitAddress:
 def _class_scores(logits: object) -> Tensor:
     if not isinstance(logits, Tensor) or logits.dim() != 2:
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ShapeError(f"the network must give one score for each class, 'n k', to be asked for a class; got {got}.")
+        raise ShapeError(
+            f"the network must give one score for each class, 'n k', to be asked for a class; got {got}. "
+            "Ask for a unit by its address, such as 'features.3:17'."
+        )
     return logits
 
 
