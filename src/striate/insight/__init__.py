@@ -22,6 +22,9 @@ from striate.insight.human_study_result import StudyResult
 from striate.insight.input_gradient import InputGradient, input_gradient
 from striate.insight.insertion_deletion import deletion, insertion
 from striate.insight.integrated_gradients import integrated_gradients
+from striate.insight.inversion import Inversion, InversionStep, invert
+from striate.insight.inversion_prior import Prior
+from striate.insight.inversion_sheet import InversionSheet, invert_depth
 from striate.insight.kernels import Kernels, kernels
 from striate.insight.label_agreement import cohen_kappa, fleiss_kappa
 from striate.insight.layer_activations import LayerActivations, LayerMaps, layer_activations
@@ -32,6 +35,7 @@ from striate.insight.plain_ascent import PlainAscent
 from striate.insight.pointing_game import PointingGame, boxes_in_view, pointing_game
 from striate.insight.randomization import randomization
 from striate.insight.randomization_check import RandomizationCheck
+from striate.insight.reconstruction import Reconstruction
 from striate.insight.saliency import saliency
 from striate.insight.segmentation import Segmentation
 from striate.insight.shift_result import LayerShift, ShiftResponse
@@ -52,6 +56,9 @@ __all__ = [
     "Heatmap",
     "HumanStudy",
     "InputGradient",
+    "Inversion",
+    "InversionSheet",
+    "InversionStep",
     "Kernels",
     "LayerActivations",
     "LayerMaps",
@@ -61,7 +68,9 @@ __all__ = [
     "PerturbationCurves",
     "PlainAscent",
     "PointingGame",
+    "Prior",
     "RandomizationCheck",
+    "Reconstruction",
     "Segmentation",
     "ShiftResponse",
     "StageActivations",
@@ -86,6 +95,8 @@ __all__ = [
     "input_gradient",
     "insertion",
     "integrated_gradients",
+    "invert",
+    "invert_depth",
     "kernels",
     "layer_activations",
     "look_at_units",

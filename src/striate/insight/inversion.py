@@ -30,6 +30,7 @@ from striate.errors import ConfigError
 from striate.insight.heatmap import as_numpy
 from striate.insight.inversion_prior import SIGMA, Prior, depth_scales, depth_weight, find_prior
 from striate.insight.inversion_subject import Pictured, picture_of
+from striate.insight.open_rectifier import open_rectifier
 from striate.insight.reconstruction import Reconstruction
 from striate.models import Network
 
@@ -184,6 +185,7 @@ class Inversion:
         )
         self.scales = self.prior.scales or depth_scales(self.wanted.shape[1:], self.size)
         self.data = terms.distance(self.pictured.path(layer), self.wanted)
+        self.open_data = open_rectifier(self.data, self.pictured.path(layer))
         self.penalties = self.prior.penalties(self.pictured.subject, self.size, self.tv_weight)
         self.images: list[EnlargedImage] = []
         self.curves: list[list[float]] = []
@@ -303,7 +305,8 @@ class Inversion:
         return -(-self.size[0] // divisor), -(-self.size[1] // divisor)
 
     def _dream(self, image: Parametrization, optimizer: Optimizer, steps: int) -> Dream:
-        objective: Objective = -self.data
+        # Another gradient than the objective's own would mislead a line search.
+        objective: Objective = -(self.open_data if isinstance(optimizer, Adam) else self.data)
         for penalty in self.penalties.values():
             objective = objective - penalty
         return Dream(self.pictured.subject, image, objective, optimizer=optimizer, steps=steps, seed=self.seed)
@@ -319,10 +322,12 @@ class Inversion:
         divisors = self.scales
         # A start that excites hardly any unit has hardly a gradient: Adam walks on, where L-BFGS finds that it is done.
         adam: Optimizer = Adam(0.02 if self.prior.coordinates == "pixels" else 0.05, schedule="cosine")
-        coarse = LBFGS() if self.optimizer == "lbfgs" else adam
-        fine = adam if self.optimizer == "adam" else LBFGS()
-        coarser = len(divisors) - 1
-        return _share_out(self.steps, [1] * coarser + [2], [coarse] * coarser + [fine], divisors)
+        by_name: dict[str, Sequence[Optimizer]] = {
+            "auto": [adam if divisor > 1 else LBFGS() for divisor in divisors],
+            "adam": [adam] * len(divisors),
+            "lbfgs": [LBFGS()] * len(divisors),
+        }
+        return _share_out(self.steps, [1] * (len(divisors) - 1) + [2], by_name[self.optimizer], divisors)
 
     def _is_flat(self, curve: list[float], optimizer: Optimizer) -> bool:
         """Whether L-BFGS gains next to nothing any more; the other optimizers have schedules, which go to their end."""

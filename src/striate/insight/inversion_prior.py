@@ -149,7 +149,7 @@ def find_prior(prior: str | Prior) -> Prior:
 
 
 def depth_weight(shape: Sequence[int], size: tuple[int, int]) -> float:
-    """λ_V for a layer: (s / 8)^1.5, at most 10, where one place of its maps stands for s × s pixels.
+    """λ_V for a layer: (s / 8)^1.5, at most 3, where one place of its maps stands for s × s pixels.
 
     The deeper a layer, the more pixels share a place, and the less of them it tells; so the more has to come from the
     prior. Only shapes are needed, so that it holds for any network. At stride 8 it is the paper's value for those
@@ -161,13 +161,13 @@ def depth_weight(shape: Sequence[int], size: tuple[int, int]) -> float:
         size: `(h, w)` of the picture.
 
     >>> [round(depth_weight(shape, (224, 224)), 3) for shape in ((16, 112, 112), (40, 28, 28), (1000,))]
-    [0.125, 1.0, 10.0]
+    [0.125, 1.0, 3.0]
     """
-    return float(min((_stride(shape, size) / 8) ** 1.5, 10.0))
+    return float(min((_stride(shape, size) / 8) ** 1.5, 3.0))
 
 
 def depth_scales(shape: Sequence[int], size: tuple[int, int]) -> tuple[int, ...]:
-    """The scales for a layer: (1,) where a place stands for less than 8 × 8 pixels, (4, 2, 1) there, (4, 2) from 32 on.
+    """The scales for a layer: (1,) where a place stands for less than 8 × 8 pixels, (4, 2, 1) there, (8, 4, 2) at 32.
 
     The deepest layers have nothing to say of single pixels, so that these would only be filled with noise that happens
     to please them. The smallest picture keeps 16 pixels a side.
@@ -177,10 +177,10 @@ def depth_scales(shape: Sequence[int], size: tuple[int, int]) -> tuple[int, ...]
         size: `(h, w)` of the picture.
 
     >>> [depth_scales(shape, (224, 224)) for shape in ((16, 112, 112), (40, 28, 28), (1000,))]
-    [(1,), (4, 2, 1), (4, 2)]
+    [(1,), (4, 2, 1), (8, 4, 2)]
     """
     stride = _stride(shape, size)
-    wanted = (1,) if stride < 8 else (4, 2, 1) if stride < 32 else (4, 2)
+    wanted = (1,) if stride < 8 else (4, 2, 1) if stride < 32 else (8, 4, 2)
     return tuple(scale for scale in wanted if min(size) >= 16 * scale) or (1,)
 
 
