@@ -59,7 +59,7 @@ def draw_activity(
                 axes,
                 place,
                 104,
-                f"{dead[name]} dead",
+                str(dead[name]),
                 color=chart.colors["accent"],
                 ha="center",
                 va="center",
@@ -70,6 +70,7 @@ def draw_activity(
     axes.set_yticks([0, 25, 50, 75, 100])
     many = len(shares) > 10
     axes.set_xticks(range(len(shares)), list(shares), rotation=90 if many else 0)
-    chart.title(axes, title, note)
+    words = f"{note}; above a column: its dead units" if any(dead.values()) else note
+    chart.title(axes, title, words)
     chart.name_axes(axes, y="places above 0, % (bar: the median unit)")
     return chart.pixels(tick_size=7.0 if many else 8.0)

@@ -6,6 +6,7 @@ Imported eagerly: the functions have the names of their files, and a lazy name w
 from striate.insight.activations import StageActivations, stage_activations
 from striate.insight.completeness import Completeness, completeness
 from striate.insight.deconvnet import deconvnet
+from striate.insight.depth_sheet import DepthSheet, depth_sheet
 from striate.insight.effective_field import EffectiveField, EffectiveFields, effective_field
 from striate.insight.equivariance import shift_response
 from striate.insight.error_consistency import ErrorConsistency, error_consistency
@@ -47,6 +48,7 @@ from striate.insight.unit_statistics import stream_unit_statistics, unit_statist
 
 __all__ = [
     "Completeness",
+    "DepthSheet",
     "EffectiveField",
     "EffectiveFields",
     "ErrorConsistency",
@@ -84,6 +86,7 @@ __all__ = [
     "completeness",
     "deconvnet",
     "deletion",
+    "depth_sheet",
     "effective_field",
     "error_consistency",
     "feature_pictures",

@@ -16,7 +16,7 @@ _SAME = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout1d, nn.Dro
 def list_layers(module: nn.Module, x: Tensor) -> list[str]:
     """Addresses of the layers whose outputs are units, in the order of the pass.
 
-    Those without layers of their own, and those whose own output is not what their last layer gave: a block that ends
+    Those without layers of their own, and those whose own output is not what a layer in them gave: a block that ends
     with a functional ReLU or a sum. Left out are layers that hand on what they get in evaluation (dropout, flatten) and
     those that give no tensor `n c h w` or `n c`.
 
@@ -44,8 +44,8 @@ def list_layers(module: nn.Module, x: Tensor) -> list[str]:
             shown[address] = place
             continue
         inside = [a for a, d, _ in _below(calls, place, depth)]
-        last = next((outputs[a] for a in reversed(inside) if outputs[a] is not None), None)
-        if last is None or last.shape != output.shape or not torch.equal(last, output):
+        given = [outputs[a] for a in inside]
+        if not any(o is not None and o.shape == output.shape and torch.equal(o, output) for o in given):
             shown[address] = place + len(inside)  # after what is in it
     if not shown:
         raise ConfigError(f"{type(module).__name__} has no layers whose outputs are units 'n c h w' or 'n c'.")

@@ -57,7 +57,14 @@ def summary(module: nn.Module, input_size: tuple[int, ...], *, name: str = "", r
     parameter = next(iter(module.parameters()), None)
     device = torch.device("cpu") if parameter is None else parameter.device
     dtype = torch.float32 if parameter is None or not parameter.is_floating_point() else parameter.dtype
-    with evaluating(module), _attributes_kept(module), running_eagerly(module), torch.no_grad():
+    # Inside inference mode torch hides from the watcher which operations a composed one is made of.
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        evaluating(module),
+        _attributes_kept(module),
+        running_eagerly(module),
+    ):
         try:
             with FakeTensorMode(allow_non_fake_inputs=True):
                 watcher = _watch(module, torch.empty(size, device=device, dtype=dtype))
