@@ -1,7 +1,7 @@
 """Rows of patches: a unit a row, its name at the left, then what excites it most, the strongest first.
 
-A patch is shown as large as its tile allows, small ones pixel for pixel. What a unit sees beyond the picture is
-hatched.
+A patch fills its tile: one that is enlarged to twice its size or more with hard pixel edges, others smoothly, as photos
+are. What a unit sees beyond the picture is hatched.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class PatchRow:
         title: Its address.
         notes: Quieter lines below the title.
         patches: The strongest first.
-        leads: Pictures set apart before the patches, such as a synthetic one; None leaves a place empty.
+        leads: Pictures set apart before the patches, such as a synthetic one; None leaves its place empty.
         section: What stands over this row and those that follow; empty where it goes on.
         section_notes: Quieter lines below that.
     """
@@ -129,9 +129,7 @@ def draw_patch_rows(
             )
         for place, lead in enumerate(row.leads):
             left = _MARGIN + names + place * (tile + _GAP)
-            if lead is None:
-                pen.rectangle((left, y, left + tile - 1, y + tile - 1), outline=colors["line"])
-            else:
+            if lead is not None:
                 _paste(sheet, Patch(lead), (left, y), tile, colors)
         for place, patch in enumerate(row.patches):
             left = first + place * (tile + _GAP)
@@ -150,9 +148,9 @@ def _paste(sheet: Image.Image, patch: Patch, at: tuple[int, int], tile: int, col
     left, top = at
     image = check_image(patch.image, name="patch")
     h, w = image.shape[:2]
-    factor = tile // max(h, w)
-    size = (w * factor, h * factor) if factor else tuple(max(round(n * tile / max(h, w)), 1) for n in (w, h))
-    how = Image.Resampling.NEAREST if factor else Image.Resampling.LANCZOS
+    scale = tile / max(h, w)
+    size = tuple(max(round(n * scale), 1) for n in (w, h))
+    how = Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.LANCZOS
     picture = np.array(Image.fromarray(np.ascontiguousarray(image)).resize((size[0], size[1]), how))
     if patch.inside is not None and not patch.inside.all():
         mask = Image.fromarray(patch.inside.astype(np.uint8) * 255).resize((size[0], size[1]), Image.Resampling.NEAREST)

@@ -33,18 +33,24 @@ class PictureShelf:
         self.seen: dict[int, Seen] = {}
         self.bytes = 0
         self._cleared = 0
+        self._full = False
 
     def put(self, seen: Seen) -> None:
         """Keep a picture."""
         if self.most_bytes is not None and self.bytes + seen.pixels.nbytes > self.most_bytes:
             seen = replace(seen, pixels=_GONE)
+            self._full = True
         self.seen[seen.number] = seen
         self.bytes += seen.pixels.nbytes
 
     def clear(self, tops: Iterable[RunningTop]) -> None:
-        """Let go of the pictures that are in no list any more, once there are twice as many as after the last time."""
-        if len(self.seen) < max(2 * self._cleared, 256):
+        """Let go of the pictures that are in no list any more.
+
+        Done when there are twice as many as after the last time, or when a picture did not fit.
+        """
+        if len(self.seen) < max(2 * self._cleared, 256) and not self._full:
             return
+        self._full = False
         alive = _listed(tops)
         self.seen = {number: seen for number, seen in self.seen.items() if number in alive}
         self.bytes = sum(seen.pixels.nbytes for seen in self.seen.values())
