@@ -58,7 +58,7 @@ class StudyConfig(BaseModel):
         mask_ms: How long the noise after it; 0: none.
         side: Most pixels of a picture's side.
         consent: A text file that is shown before everything else.
-        title: What the study is called; after the data by default.
+        title: What the study is called.
         seed: Another one gives other pictures, other noise and other orders.
         out: The folder to write; `studies/DATA` by default.
         max_megapixels: Larger pictures are left out.
@@ -126,7 +126,7 @@ def run(config: StudyConfig) -> Iterator[Event]:
     images, split = _part(config)
     classes, labels = _choices(images, config, mapping)
     settings = StudySettings(
-        title=config.title or f"What is on these pictures of {config.data.resolve().stem}?",
+        title=config.title or "What is in the picture?",
         classes=classes,
         conditions=tuple(condition.name for condition in conditions),
         seed=config.seed,
