@@ -40,7 +40,7 @@ def main() -> None:
         network, few, ["features.1", "features.4", "features.7", "features.9", "features.12"]
     )
     (HERE / "effective-fields.png").write_bytes(encode_png(fields.draw()))
-    response = insight.shift_response(network, few, shifts=range(17))
+    response = insight.shift_response(network, few, shifts=range(16))
     (HERE / "shift-response.png").write_bytes(encode_png(response.draw()))
 
     # activation-sheet.png is this page in a browser of 1400 × 900 pixels, at #features.4

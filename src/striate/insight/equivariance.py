@@ -47,7 +47,7 @@ def shift_response(
     images: Pictures,
     *,
     layers: Sequence[str] | None = None,
-    shifts: Sequence[int] = tuple(range(17)),
+    shifts: Sequence[int] = tuple(range(16)),
     axis: Literal["x", "y"] = "x",
     fill: Fill = "edge",
     target: Target = None,

@@ -8,7 +8,7 @@ __all__ = ["short"]
 def short(value: float) -> str:
     """A number with three significant digits.
 
-    >>> short(8.3712), short(-0.04561), short(0.0), short(1234.5), short(2.345e-6)
+    >>> short(8.3712), short(-0.04561), short(0.0), short(1234.5), short(2.346e-6)
     ('8.37', '−0.0456', '0', '1230', '2.35e−6')
     """
     if not math.isfinite(value):
