@@ -1,7 +1,11 @@
 """Studies from beginning to end: made, asked, answered by people, reported; on the command line, too."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -132,3 +136,29 @@ def test_the_command_line(tmp_path, data, run_cli):
     assert run_cli("study", "report", folder, "--json").json["folder"] == str(folder / "report")
     assert run_cli("study", "report", tmp_path).code == 2
     assert "network in this study" in run_cli("study", "label", folder, "--participant", "net").err
+
+
+def test_ctrl_c_ends_the_page_and_says_how_to_go_on(tmp_path, data):
+    """The real program in a process of its own: it prints a link, and ends with code 0 at Ctrl-C."""
+    _, made = make(data, tmp_path / "s")
+    words = [
+        sys.executable,
+        "-m",
+        "striate",
+        "study",
+        "label",
+        str(made.study.folder),
+        "--no-browser",
+        "--participant",
+        "p1",
+    ]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert re.fullmatch(r"Link    http://127\.0\.0\.1:\d+/\?token=[\w-]{43}\n", process.stdout.readline())
+    made.study.join("p1")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert "p1  0 of 6 pictures" in out
+    assert f"Next    striate study label {made.study.folder} --participant p1" in out
