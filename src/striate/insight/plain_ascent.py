@@ -79,7 +79,7 @@ _CONSTANT = 100 / _LEVELS**2  # x and gradient in levels: 255·Δx = 100 · g / 
 
 PLAIN_PRESETS: dict[str, PlainAscent] = {
     # Ours: all of the notes' priors, and a rate that does not depend on how large a network's gradients are.
-    "notes": PlainAscent(decay=0.01, blur_px=0.6, blur_every=4, norm_percentile=15, contribution_percentile=15),
+    "notes": PlainAscent(decay=0.01, blur_px=0.7, blur_every=4, norm_percentile=15, contribution_percentile=15),
     # Simonyan et al.: nothing but the L2 penalty.
     "l2": PlainAscent(decay=0.01),
     # Yosinski et al., table 1, in its order; the third was used for most of the paper's figures.
