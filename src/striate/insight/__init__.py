@@ -29,6 +29,7 @@ from striate.insight.inversion_sheet import InversionSheet, invert_depth
 from striate.insight.kernels import Kernels, kernels
 from striate.insight.label_agreement import cohen_kappa, fleiss_kappa
 from striate.insight.layer_activations import LayerActivations, LayerMaps, layer_activations
+from striate.insight.neighbors import Neighbors, nearest_neighbors
 from striate.insight.occlusion import occlusion, sweep_occlusion
 from striate.insight.patches import LayerPatches, TopPatches
 from striate.insight.perturbation_curves import PerturbationCurves
@@ -37,6 +38,9 @@ from striate.insight.pointing_game import PointingGame, boxes_in_view, pointing_
 from striate.insight.randomization import randomization
 from striate.insight.randomization_check import RandomizationCheck
 from striate.insight.reconstruction import Reconstruction
+from striate.insight.representation_map import RepresentationMap, representation_map
+from striate.insight.representation_set import Representations
+from striate.insight.representations import representations, stream_representations
 from striate.insight.saliency import saliency
 from striate.insight.segmentation import Segmentation
 from striate.insight.shift_result import LayerShift, ShiftResponse
@@ -67,12 +71,15 @@ __all__ = [
     "LayerPatches",
     "LayerShift",
     "LayerStatistics",
+    "Neighbors",
     "PerturbationCurves",
     "PlainAscent",
     "PointingGame",
     "Prior",
     "RandomizationCheck",
     "Reconstruction",
+    "RepresentationMap",
+    "Representations",
     "Segmentation",
     "ShiftResponse",
     "StageActivations",
@@ -103,15 +110,19 @@ __all__ = [
     "kernels",
     "layer_activations",
     "look_at_units",
+    "nearest_neighbors",
     "occlusion",
     "pointing_game",
     "randomization",
     "read_units",
+    "representation_map",
+    "representations",
     "saliency",
     "shift_response",
     "smooth_grad",
     "stage_activations",
     "stream_feature_pictures",
+    "stream_representations",
     "stream_top_patches",
     "stream_unit_statistics",
     "sweep_occlusion",

@@ -193,6 +193,11 @@ def _new_map(config: TsneConfig, network: Network, name: str) -> Iterator[Event]
 
 def _into_old(config: TsneConfig, network: Network, old: RepresentationMap) -> Iterator[Event]:
     layer = old.representations.parameters.get("layer")
+    if network.name != old.representations.network:  # known before any picture is read
+        raise ConfigError(
+            f"the old map was made by {old.representations.network}, not by {network.name}; places of another network "
+            "cannot be put into it. Leave out --network."
+        )
     found = old
     if config.add is not None:
         new = yield from _represent(config, network, config.add, layer=layer, cache=None, stage="new pictures")
@@ -254,7 +259,7 @@ def _map(config: TsneConfig, seen: Representations) -> Generator[Event, None, Re
             outcome.append(error)
         told.put(None)
 
-    stage = f"{'t-SNE' if config.method == 'tsne' else 'PCA'} of {len(seen):,} pictures"
+    stage = f"{'t-SNE' if config.method == 'tsne' else 'PCA'} of {len(seen):,} picture{'' if len(seen) == 1 else 's'}"
     yield Progress(stage, 0, None)
     thread = Thread(target=work, name="striate-tsne", daemon=True)
     thread.start()
