@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from striate.cli.console import (
     ANSWER,
     ERROR,
-    ProgressLine,
     print_json,
     print_next,
-    print_note,
     print_result,
     print_table,
 )
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.problems import print_problems
 from striate.cli.words import command
 from striate.data.files import printable
@@ -53,22 +52,9 @@ def check(
     if show < 0:
         raise ConfigError(f"--show must be 0 (all) or more, got {show}.")
     from striate.recipes.data_check import DataCheckConfig, run
-    from striate.recipes.events import Done, Plan, Progress
 
     config = DataCheckConfig(path=Path(path), workers=workers, max_megapixels=max_megapixels, out=out)
-    report: DataReport | None = None
-    with ProgressLine() as line:
-        for event in run(config):
-            match event:
-                case Plan():
-                    with line.aside():
-                        print_note(event.text)
-                case Progress():
-                    line.update(event.stage, event.done, event.total)
-                case Done():
-                    report = event.result
-    if report is None:
-        return Exit.INTERNAL
+    report = draw_events(run(config)).result
     if json:
         print_json(report.to_dict())
     else:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result
+from striate.cli.console import print_json, print_next, print_result
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.problems import print_problems
 from striate.cli.words import command
 from striate.data.files import printable
@@ -37,22 +38,9 @@ def convert(
         json: Print one JSON document instead of text.
     """
     from striate.recipes.data_convert import DataConvertConfig, run
-    from striate.recipes.events import Done, Plan, Progress
 
     config = DataConvertConfig(path=Path(path), to=to, val=val, test=test, seed=seed, group=group, out=out)
-    done: Done | None = None
-    with ProgressLine() as line:
-        for event in run(config):
-            match event:
-                case Plan():
-                    with line.aside():
-                        print_note(event.text)
-                case Progress():
-                    line.update(event.stage, event.done, event.total)
-                case Done():
-                    done = event
-    if done is None:
-        return Exit.INTERNAL
+    done = draw_events(run(config))
     problems, target = done.result, done.files["data"]
     if json:
         print_json({"data": str(target), "problems": [problem.to_dict() for problem in problems]})

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result
+from striate.cli.console import print_json, print_next, print_note, print_result
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.words import command
 from striate.data.files import printable
 
@@ -49,7 +50,6 @@ def show(
         json: Print one JSON document instead of sentences.
     """
     from striate.recipes.data_show import DataShowConfig, run
-    from striate.recipes.events import Done, Plan, Progress
 
     config = DataShowConfig(
         data=data,
@@ -66,19 +66,7 @@ def show(
         max_megapixels=max_megapixels,
         out=out,
     )
-    done: Done | None = None
-    with ProgressLine() as progress:
-        for event in run(config):
-            match event:
-                case Plan():
-                    with progress.aside():
-                        print_note(event.text)
-                case Progress():
-                    progress.update(event.stage, event.done, event.total)
-                case Done():
-                    done = event
-    if done is None:
-        return Exit.INTERNAL
+    done = draw_events(run(config))
     shown = done.result
     for problem in shown.problems:
         print_note(problem.text)
