@@ -74,7 +74,8 @@ def test_opentsne_gives_a_map_as_good_and_the_same_each_time(digits):
 
 
 def test_quality_is_scikit_learns(digits, mapped):
-    values = digits[0][:240]
+    # Whole numbers are full of ties, which each sorts in its own way.
+    values = digits[0][:240] + np.random.default_rng(0).normal(size=(240, 64)) * 1e-3
     for k in (1, 5, 12):
         mine = trustworthiness(values, mapped.positions, k=k)
         assert mine == pytest.approx(foreign_trustworthiness(values, mapped.positions, n_neighbors=k), abs=1e-12)

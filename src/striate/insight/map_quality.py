@@ -6,11 +6,12 @@ right by neighbors leave-one-out: the share of pictures that the vote of their k
                    in the representation and on the map
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from striate.errors import ConfigError, ShapeError
 from striate.insight.neighbors import Metric, as_metric, search, squared_distances
@@ -140,7 +141,11 @@ def _ranks(
 
 
 def neighbor_accuracy(
-    values: NDArray[np.floating[Any]], labels: ArrayLike, *, k: int = 10, metric: Metric = "euclidean"
+    values: NDArray[np.floating[Any]],
+    labels: Sequence[Any] | NDArray[Any],
+    *,
+    k: int = 10,
+    metric: Metric = "euclidean",
 ) -> float:
     """Leave-one-out: the share of rows whose class is the most frequent one among their `k` nearest.
 
