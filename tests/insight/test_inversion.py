@@ -378,5 +378,5 @@ def test_the_default_network_gives_a_photo_back_from_its_first_stage() -> None:
     assert result.ssim[0] > 0.97
     assert result.psnr[0] > 30
     assert result.errors[0] < 0.08
-    with pytest.raises(UnknownNameError, match=r"blocks\.0"):
+    with pytest.raises(UnknownNameError, match=r"Nearest: .blocks\."):
         invert(network, photo, layer="blocks.O")

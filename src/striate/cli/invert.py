@@ -136,7 +136,7 @@ def _show(done: "Done", photo: Path, network: str) -> None:
             row["layer"],
             shape(tuple(row["shape"])),
             f"{100 * row['representation_error']:.2g} %",
-            _number(row["ssim"], "{:.2f}"),
+            _number(row["ssim"], "{:.3f}"),
             f"{row['psnr_db']:.1f} dB" if row["psnr_db"] is not None else "∞ dB",
             _number(row["color_error"], "{:.3f}"),
             _number(row["disagreement"], "{:.1%}").replace("%", " %"),

@@ -7,15 +7,16 @@ several noises shows which parts are fixed by Φ₀ and which are left open. Ear
 its parts, moved, mirrored or recolored: what they no longer tell apart is what they have learnt to ignore.
 
 Source: Mahendran, Vedaldi 2015, "Understanding deep image representations by inverting them", arXiv:1412.0035.
-Differs: by default the same objective is minimized over Fourier coefficients by L-BFGS, which needs a tenth of the
-steps; `prior="alexnet-…"` with `optimizer="reference"` is the paper's way.
+Differs: by default the picture is written down as Fourier coefficients, from coarse to fine, and L-BFGS ends the
+search; `prior="alexnet-…"` with `optimizer="reference"` is the paper's way. While Adam runs, units that are off at the
+layer itself are reached through its ReLU (`open_rectifier`).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
@@ -25,21 +26,17 @@ from torch import Tensor, nn
 from striate.data.images import Images
 from striate.dreams import Dream, EnlargedImage, Objective, Parametrization, Seen
 from striate.dreams import objectives as terms
-from striate.dreams.optimizers import LBFGS, SGD, Adam, Optimizer
+from striate.dreams.optimizers import Adam, Optimizer
 from striate.errors import ConfigError
 from striate.insight.heatmap import as_numpy
-from striate.insight.inversion_prior import SIGMA, Prior, depth_scales, depth_weight, find_prior
+from striate.insight.inversion_prior import Prior, depth_scales, depth_weight, find_prior
+from striate.insight.inversion_schedule import Method, Phase, build_phases, is_flat
 from striate.insight.inversion_subject import Pictured, picture_of
 from striate.insight.open_rectifier import open_rectifier
 from striate.insight.reconstruction import Reconstruction
 from striate.models import Network
 
 __all__ = ["Inversion", "InversionStep", "invert"]
-
-Method = Literal["auto", "lbfgs", "adam", "reference"]
-_WINDOW = 10  # steps over which a plateau is measured
-_RATES = ((1.0, 100), (0.1, 200), (0.01, 100))  # of the paper: factor of the learning rate, steps
-_RATE = 0.004
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +85,13 @@ def invert(
         steps: At most so many for each.
         prior: A name of `PRIORS` (`tv`, `fourier`, `pixels`, `alexnet-shallow`, `alexnet-middle`, `alexnet-deep`), or
             a `Prior`.
-        optimizer: `lbfgs`; `adam`, for networks with noise in them; or `reference`, the paper's: momentum 0.9 at
-            the rate 0.004, after 100 steps a tenth, after 300 a hundredth (in proportion for another number of steps),
-            the momentum begun anew each time.
+        optimizer: `auto`, Adam while the picture is written down smaller than it is seen and L-BFGS at full size;
+            `lbfgs` or `adam` alone; or `reference`, the paper's: momentum 0.9 at the rate 0.004, after 100 steps a
+            tenth, after 300 a hundredth (in proportion for another number of steps than 400), the momentum begun anew
+            each time.
         size: Side of the picture in pixels, or `(h, w)`, for a photo; by default what the network was trained at. A
             tensor is taken at its own size.
-        tolerance: A picture is done when the objective fell by less than this share within 10 steps; 0 for all steps.
+        tolerance: L-BFGS ends when the objective fell by less than this share within 10 steps; 0 for all steps.
         seed: Of the first noise.
 
     Returns:
@@ -229,7 +227,7 @@ class Inversion:
                 curve.append(-float(step.values[0]))
                 used = perf_counter() - began
                 self.seconds = before + used
-                flat = self._is_flat(curve[start:], phase.optimizer)
+                flat = is_flat(curve[start:], phase.optimizer, self.tolerance)
                 reason = ("plateau" if flat else "steps" if len(curve) - start == phase.steps else "") if last else ""
                 if reason:
                     self.stopped[sample] = reason
@@ -311,29 +309,11 @@ class Inversion:
             objective = objective - penalty
         return Dream(self.pictured.subject, image, objective, optimizer=optimizer, steps=steps, seed=self.seed)
 
-    def _phases(self) -> list["_Phase"]:
-        """What is run one after the other; a new phase forgets momentum and curvature."""
-        if self.optimizer == "reference":
-            # The paper steps by the gradient of σ²N·objective with respect to gray levels.
-            values = self.pictured.subject.channels * self.size[0] * self.size[1]
-            rates = [SGD(_RATE * factor * SIGMA**2 * values, momentum=0.9) for factor, _ in _RATES]
-            shares = [steps for _, steps in _RATES]
-            return _share_out(self.steps, shares, rates, [1] * len(rates))
-        divisors = self.scales
-        # A start that excites hardly any unit has hardly a gradient: Adam walks on, where L-BFGS finds that it is done.
-        adam: Optimizer = Adam(0.02 if self.prior.coordinates == "pixels" else 0.05, schedule="cosine")
-        by_name: dict[str, Sequence[Optimizer]] = {
-            "auto": [adam if divisor > 1 else LBFGS() for divisor in divisors],
-            "adam": [adam] * len(divisors),
-            "lbfgs": [LBFGS()] * len(divisors),
-        }
-        return _share_out(self.steps, [1] * (len(divisors) - 1) + [2], by_name[self.optimizer], divisors)
-
-    def _is_flat(self, curve: list[float], optimizer: Optimizer) -> bool:
-        """Whether L-BFGS gains next to nothing any more; the other optimizers have schedules, which go to their end."""
-        if not isinstance(optimizer, LBFGS) or not self.tolerance or len(curve) <= 2 * _WINDOW:
-            return False
-        return curve[-1 - _WINDOW] - curve[-1] < self.tolerance * abs(curve[-1])
+    def _phases(self) -> list[Phase]:
+        values = self.pictured.subject.channels * self.size[0] * self.size[1]
+        return build_phases(
+            self.optimizer, self.steps, scales=self.scales, coordinates=self.prior.coordinates, values=values
+        )
 
     def _value(self, objective: Objective, x: Tensor, path: str | None) -> float:
         found = {} if path is None else self.pictured.subject.read(x, [path])
@@ -341,23 +321,3 @@ class Inversion:
         if not math.isfinite(value):
             raise ConfigError(f"'{objective.name}' of the picture is not finite.")
         return value
-
-
-@dataclass(frozen=True)
-class _Phase:
-    steps: int
-    optimizer: Optimizer
-    divisor: int  # the picture is written down so many times smaller
-
-
-def _share_out(
-    steps: int, shares: Sequence[int], optimizers: Sequence[Optimizer], divisors: Sequence[int]
-) -> list[_Phase]:
-    """Phases whose steps are in proportion to `shares`; those that get none are left out."""
-    phases, done = [], 0
-    for number, (optimizer, divisor) in enumerate(zip(optimizers, divisors, strict=True)):
-        end = round(steps * sum(shares[: number + 1]) / sum(shares))
-        if end > done:
-            phases.append(_Phase(end - done, optimizer, divisor))
-        done = end
-    return phases

@@ -16,10 +16,11 @@ from striate.data.files import write_whole
 from striate.data.images import Images
 from striate.draw.depth_sheet import DepthRow, draw_depth_sheet
 from striate.errors import ConfigError, DataError
-from striate.insight.inversion import Inversion, Method
+from striate.insight.inversion import Inversion
 from striate.insight.inversion_prior import Prior
+from striate.insight.inversion_schedule import Method
 from striate.insight.inversion_subject import OUTPUT_NAME, Pictured, picture_of
-from striate.insight.reconstruction import Reconstruction, plain, say_share
+from striate.insight.reconstruction import Reconstruction, plain, say_share, say_similarity
 from striate.insight.store import load_arrays, pack_arrays
 from striate.models import Network
 from striate.probe import Summary, summary
@@ -69,7 +70,7 @@ class InversionSheet:
             lines.append(("receptive field", self.fields[number]))
         lines.append(("representation error", say_share(numbers["representation_error"])))
         if np.isfinite(numbers["ssim"]):
-            lines.append(("structure kept (SSIM)", f"{numbers['ssim']:.2f}"))
+            lines.append(("structure kept (SSIM)", say_similarity(numbers["ssim"])))
         lines.append(("pixels kept (PSNR)", f"{numbers['psnr_db']:.1f} dB"))
         if np.isfinite(numbers["color_error"]):
             lines.append(("color error", f"{numbers['color_error']:.3f}"))

@@ -127,7 +127,7 @@ class Reconstruction:
         """
         tiles = [Shown(self.photo_pixels(), "photo", " ")]
         for number, picture in enumerate(self.pictures()):
-            likeness = f"SSIM {self.ssim[number]:.2f}, {self.psnr[number]:.1f} dB"
+            likeness = f"SSIM {say_similarity(self.ssim[number])}, {self.psnr[number]:.1f} dB"
             tiles.append(Shown(picture, f"seed {self.seeds[number]}, error {say_share(self.errors[number])}", likeness))
         return draw_row_sheet(
             [tiles],
@@ -229,6 +229,15 @@ def say_share(share: float) -> str:
     percent = 100 * share
     text = f"{percent:.0f}" if percent >= 10 else f"{percent:.1f}" if percent >= 1 else f"{percent:.2g}"
     return f"{text}\u00a0%"
+
+
+def say_similarity(ssim: float) -> str:
+    """SSIM with two digits; what is not the photo itself never reads as 1.
+
+    >>> say_similarity(0.8421), say_similarity(0.9986), say_similarity(1.0)
+    ('0.84', '0.9986', '1.00')
+    """
+    return f"{ssim:.2f}" if ssim < 0.995 or ssim == 1 else f"{min(ssim, 0.9999):.4f}"
 
 
 def plain(value: Any) -> Any:

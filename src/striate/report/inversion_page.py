@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from striate.draw import UNSIGNED, colormap_table
 from striate.draw.scalebar import format_tick
 from striate.insight.inversion_sheet import LOST_LIMIT, InversionSheet
-from striate.insight.reconstruction import Reconstruction, say_share
+from striate.insight.reconstruction import Reconstruction, say_share, say_similarity
 from striate.report.embed import photo_uri, png_uri
 from striate.report.line_plot import Curve, LinePlot, build_line_plot
 from striate.report.numbers import format_seconds, format_value
@@ -117,7 +117,7 @@ def _steps(row: Reconstruction, sample: int) -> int:
 
 def _likeness(row: Reconstruction, sample: int) -> str:
     ssim = row.ssim[sample]
-    words = [f"SSIM {ssim:.2f}"] if math.isfinite(ssim) else []
+    words = [f"SSIM {say_similarity(ssim)}"] if math.isfinite(ssim) else []
     return ", ".join([*words, f"{row.psnr[sample]:.1f} dB"])
 
 
@@ -134,8 +134,8 @@ def _sentence(sheet: InversionSheet) -> str:
     if len(found) < 2 or any(math.isnan(ssim) for _, ssim in found):
         return f"{len(found)} layer{'s' if len(found) > 1 else ''}, painted again from what it answered."
     first = f"Nearly the whole photo comes back down to {kept[-1]}" if kept else "No layer gives the whole photo back"
-    (top, start), (bottom, end) = found[0], found[-1]
-    return f"{first}; of its structure (SSIM), {start:.2f} is left at {top} and {end:.2f} at {bottom}."
+    (top, start), (bottom, end) = ((layer, say_similarity(ssim)) for layer, ssim in (found[0], found[-1]))
+    return f"{first}; of its structure (SSIM), {start} is left at {top} and {end} at {bottom}."
 
 
 def _depth_plot(sheet: InversionSheet, key: str, title: str, words: str) -> tuple[LinePlot, str] | None:
