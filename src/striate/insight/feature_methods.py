@@ -105,8 +105,13 @@ def build_recipe(
     else:
         one = PhaseImage.noise(1, shape, generator=generator, channels=subject.channels, magnitudes=magnitudes, **like)
         optimizer = NAdam(1.0 if learning_rate is None else learning_rate, schedule="cosine")
-        view = fit.size if fit is not None else (max(shape[0] // 2, 1), max(shape[1] // 2, 1))
-        transform = (RandomCrops(crops, view), Noise(0.08))
+        # The paper's squares, from half to a twentieth, are of 1,280 pixels: 64 pixels at the end. Of smaller
+        # pictures such shares would be blown up tenfold, and the whole would show nothing at the unit's own scale.
+        view = fit.size if fit is not None else (-(-3 * shape[0] // 4), -(-3 * shape[1] // 4))
+        smallest = min(max(64 / min(shape), 0.05), 0.6)
+        largest = max(0.5, min(2 * smallest, 1.0))
+        transform = (RandomCrops(crops, view, largest=largest, smallest=smallest), Noise(0.08))
+        chosen |= {"largest_crop": largest, "smallest_crop": smallest}
         chosen |= {"crops": crops, "magnitudes": "photos" if magnitudes is None else "given"}
     steps = 256 if steps is None else steps
     chosen |= {"steps": steps, "learning_rate": optimizer.lr, "schedule": optimizer.schedule}
