@@ -131,7 +131,7 @@ def test_nan_is_refused_by_name():
     net = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
     x = torch.rand(3, 3, 2, 2)
     x[1, 0, 0, 0] = torch.nan
-    with pytest.raises(WeightsError, match="'picture 1' .* is not finite"):
+    with pytest.raises(WeightsError, match=r"'picture 1' .* is not finite"):
         representations(net, x)
     with pytest.raises(ShapeError, match="row 1 is not"):
         Representations.of([[0.0], [np.inf]])
