@@ -76,7 +76,7 @@ def patched_answers(
         for n, numbers in enumerate(left):
             trusted = False
             for some, answers in network.answers(x[n : n + 1], places, patch, numbers, most=batch_size, memory=memory):
-                if not trusted and not _agrees(module, x[n], places, patch, some, answers):
+                if not trusted and not _agrees(module, x[n], (places, patch), some, answers):
                     break
                 trusted = True
                 left[n] = np.setdiff1d(left[n], some)
@@ -123,12 +123,14 @@ def _followed(module: nn.Module, x: Tensor, places: Places, asked: int, memory: 
     return network if network.least_memory(places, x) <= memory else None
 
 
-def _agrees(module: nn.Module, picture: Tensor, places: Places, patch: Tensor, numbers: Ints, answers: Tensor) -> bool:
+def _agrees(
+    module: nn.Module, picture: Tensor, covering: tuple[Places, Tensor], numbers: Ints, answers: Tensor
+) -> bool:
     """Whether the module itself says the same, for the first and the last of some places."""
     some = [0, len(numbers) - 1]
     with evaluating(module), torch.inference_mode():
         pictures = picture.expand(2, -1, -1, -1).clone()
-        return alike(answers[some], module(hide(pictures, places, patch, numbers[some].tolist())))
+        return alike(answers[some], module(hide(pictures, *covering, numbers[some].tolist())))
 
 
 def _batch_size(module: nn.Module, x: Tensor, batch_size: int | None, memory: int) -> int:

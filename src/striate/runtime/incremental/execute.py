@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from striate.runtime.incremental.assemble import Canvas, paste, rows_of
 from striate.runtime.incremental.intervals import Window
 from striate.runtime.incremental.plan import Changes, GroupPlan, Region
-from striate.runtime.incremental.program import Program, Ref, Scaled, Step, call, references
+from striate.runtime.incremental.program import Program, Step, call, references
 from striate.runtime.incremental.rules import Aligned, Grown, Windowed
 
 __all__ = ["Batch", "CleanPass", "run_whole"]
@@ -59,11 +58,10 @@ class CleanPass:
     def divisor(self, number: int, rule: Windowed) -> Canvas | float:
         """By what the sums of an average pooling are divided: one number, or a map."""
         if number not in self.divisors:
-            assert_map = rule.divisor if rule.divisor is not None else torch.ones(1, 1, 1, 1)
-            first = float(assert_map.flatten()[0])
-            uniform = bool((assert_map == first).all())
-            like = self.maps[0]
-            self.divisors[number] = first if uniform else Canvas.of(assert_map.to(like), (0, 0, 0, 0), 0.0)
+            cells = torch.ones(1, 1, 1, 1) if rule.divisor is None else rule.divisor
+            first = float(cells.flatten()[0])
+            uniform = bool((cells == first).all())
+            self.divisors[number] = first if uniform else Canvas.of(cells.to(self.maps[0]), (0, 0, 0, 0), 0.0)
         return self.divisors[number]
 
 
@@ -88,7 +86,7 @@ class Batch:
     def run(self, tile: Tensor) -> Tensor:
         """From the changed rectangles of the picture to the answers."""
         self.values[0] = tile
-        last = {source: number for number, step in self.program.steps.items() for source in references(step)}
+        last = {source: number for number, step in self.program.steps.items() for source in step.sources}
         for number, step in self.program.steps.items():
             if number:
                 self.values[number] = self._run(number, step)
@@ -97,7 +95,8 @@ class Batch:
                     self.values.pop(source, None)
                     for key in [key for key in self.aligned if key[0] == source]:
                         del self.aligned[key]
-        return self.take(self.program.output, None)
+        answer: Tensor = self.take(self.program.output, None)
+        return answer
 
     def _run(self, number: int, step: Step) -> Any:
         region, rule = self.plan.regions[number], self.rules.get(number)
@@ -112,15 +111,10 @@ class Batch:
     def _aligned(self, step: Step, rule: Aligned, region: Region) -> Tensor:
         height, width = region.size
         if rule.sized:
-            sizes = [n.each * len(self.ys) if isinstance(n, Scaled) else n for n in step.shape]
             sizes = [len(self.ys), *step.shape[1:-2], height, width]
             return torch.reshape(self.take(references(step)[0], region), sizes)
 
-        def resolve(leaf: Any) -> Any:
-            return self.take(leaf.step, region) if isinstance(leaf, Ref) else leaf
-
-        args, kwargs = pytree.tree_map(resolve, (step.args, step.kwargs))
-        out: Tensor = step.operator(*args, **kwargs)
+        out: Tensor = call(step, lambda source: self.take(source, region), pictures=len(self.ys))
         return out
 
     def _windowed(self, number: int, step: Step, rule: Windowed, region: Region) -> Tensor:
@@ -141,14 +135,12 @@ class Batch:
         source = references(step)[0]
         context, border, begins = _grown_context(region, rule.windows, self.program.steps[source].extent)
         grown = rule.apply(self._cut(source, context, border, 0.0))
-        tall, wide = grown.shape[-2:]
         down = self._index(region.tops - begins[0], self.ys)
         right = self._index(region.lefts - begins[1], self.xs)
         cells = rows_of(grown)
         y = (down[:, None] + torch.arange(region.size[0], device=self.device))[:, :, None]
         x = (right[:, None] + torch.arange(region.size[1], device=self.device))[:, None, :]
         picture = torch.arange(len(self.ys), device=self.device)[:, None, None]
-        del tall, wide
         return cells[picture, y, x].permute(0, 3, 1, 2)
 
     def take(self, number: int, region: Region | None) -> Any:
@@ -165,11 +157,8 @@ class Batch:
     def _realigned(self, number: int, region: Region | None) -> Tensor:
         step = self.program.steps[number]
         if region is None:
-            zero = np.zeros(1, dtype=np.int64)
-            everywhere = Region(step.extent, np.broadcast_to(zero, 1), np.broadcast_to(zero, 1))
-            tops = np.zeros(int(self.ys.max()) + 1, dtype=np.int64)
-            lefts = np.zeros(int(self.xs.max()) + 1, dtype=np.int64)
-            region = Region(everywhere.size, tops, lefts)
+            tops, lefts = (np.zeros(int(places.max()) + 1, dtype=np.int64) for places in (self.ys, self.xs))
+            region = Region(step.extent, tops, lefts)
         out = self._cut(number, region, (0, 0, 0, 0), 0.0)
         return out.reshape(len(self.ys), *step.shape[1:-2], *region.size)
 
@@ -178,9 +167,9 @@ class Batch:
         have = self.plan.regions[number]
         tops, lefts = self._index(region.tops, self.ys), self._index(region.lefts, self.xs)
         out = self.clean.canvas(number, border, fill).cut(tops, lefts, region.size)
-        if have is None:
-            raise AssertionError
         tile = self.values[number]
+        if have is None:  # only the picture itself can be whole and have readers with a region
+            have = Region(tile.shape[-2:], np.zeros_like(region.tops), np.zeros_like(region.lefts))
         tile = tile.reshape(len(tile), -1, *tile.shape[-2:])
         down, right = have.tops[self.ys] - region.tops[self.ys], have.lefts[self.xs] - region.lefts[self.xs]
         inside = bool(

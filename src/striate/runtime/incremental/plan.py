@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.runtime.incremental.intervals import Interval, everything, spread, spread_transposed, unite
+from striate.runtime.incremental.intervals import Interval, spread, spread_transposed, unite
 from striate.runtime.incremental.program import Program, Step, references
 from striate.runtime.incremental.rules import Aligned, Grown, Rule, Windowed, rule_for
 from striate.runtime.incremental.simplify import Convolution
@@ -30,7 +30,7 @@ Ints = NDArray[np.int64]
 
 # A rectangle costs more for each cell than the whole map: its surroundings must be gathered.
 _WHOLE_FROM = 0.75
-_CALL_MACS = 4e6  # what one more call of every step costs, in multiply-adds of a convolution
+_CALL_MACS = 1.2e7  # what one more call of every step costs, in multiply-adds of a convolution
 
 
 @dataclass(frozen=True, eq=False)

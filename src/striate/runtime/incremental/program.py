@@ -5,13 +5,14 @@ twice all end in the same few operators of torch's ATen library. So the module r
 numbers) while every operation is written down, writes into memory are rewritten as new values, and what does not depend
 on the picture is computed once and kept as a constant.
 
-A trace fixes the batch: `x.view(2, 512)`. The module is therefore traced with two and with three pictures, and a number
-that is 2 m in one trace and 3 m in the other is m for each picture.
+A trace fixes the batch: `x.view(2, 512)`. The module is therefore traced with 1009 pictures (fake ones cost nothing),
+and an argument that is a multiple of this prime counts pictures. Should a network have a number like that of its own,
+its program would answer something else than the network, which is checked before it is used.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -22,9 +23,9 @@ from striate.runtime.folding import duplicate
 
 __all__ = ["Program", "Ref", "Scaled", "Step", "call", "references", "trace"]
 
-_BATCHES = (2, 3)
+_PICTURES = 1009
 # A trace of contiguous tensors says `view`; what runs here is channels-last, and `reshape` gives the same values.
-_ANY_LAYOUT = {
+_ANY_LAYOUT: dict[Any, Any] = {
     torch.ops.aten.view.default: torch.reshape,
     torch.ops.aten._unsafe_view.default: torch.reshape,
 }
@@ -60,7 +61,7 @@ class Step:
         operator: What is called: one of torch's operators, or a function of `simplify`.
         args: Positional arguments, with `Ref` for tensors of earlier steps and plain tensors for constants.
         kwargs: Named arguments, likewise.
-        shape: Shape of the output with `batch` pictures; empty where the output is no single tensor.
+        shape: Shape of the output, with 1009 pictures; empty where the output is no single tensor.
         batched: Whether the first axis of the output counts pictures.
     """
 
@@ -69,6 +70,12 @@ class Step:
     kwargs: dict[str, Any]
     shape: tuple[int, ...]
     batched: bool
+
+    @cached_property
+    def sources(self) -> tuple[int, ...]:
+        """Numbers of the steps that it reads, each once."""
+        leaves = pytree.tree_leaves((self.args, self.kwargs))
+        return tuple(dict.fromkeys(leaf.step for leaf in leaves if isinstance(leaf, Ref)))
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -107,10 +114,9 @@ class Program:
                 self.readers[source].append(number)
 
 
-def references(step: Step) -> list[int]:
+def references(step: Step) -> tuple[int, ...]:
     """Numbers of the steps that this one reads, each once."""
-    leaves = pytree.tree_leaves((step.args, step.kwargs))
-    return list(dict.fromkeys(leaf.step for leaf in leaves if isinstance(leaf, Ref)))
+    return step.sources
 
 
 def call(step: Step, values: Callable[[int], Any], *, pictures: int) -> Any:
@@ -119,10 +125,11 @@ def call(step: Step, values: Callable[[int], Any], *, pictures: int) -> Any:
     def resolve(leaf: Any) -> Any:
         if isinstance(leaf, Ref):
             return values(leaf.step)
-        return leaf.each * pictures if isinstance(leaf, Scaled) else leaf
+        if isinstance(leaf, Scaled):
+            return leaf.each * pictures
+        return [resolve(part) for part in leaf] if isinstance(leaf, list | tuple) else leaf
 
-    args, kwargs = pytree.tree_map(resolve, (step.args, step.kwargs))
-    return step.operator(*args, **kwargs)
+    return step.operator(*map(resolve, step.args), **{name: resolve(leaf) for name, leaf in step.kwargs.items()})
 
 
 def trace(module: nn.Module, x: Tensor) -> Program | None:
@@ -138,88 +145,67 @@ def trace(module: nn.Module, x: Tensor) -> Program | None:
     twin = duplicate(module)
     for part in twin.modules():
         part.training = False
-    graphs = []
-    for n in _BATCHES:
-        example = torch.empty((n, *x.shape[1:]), dtype=x.dtype, device=x.device)
-        try:
-            graphs.append(_graph(twin, example))
-        except Exception:  # noqa: BLE001 - whatever stops it, the module itself is still there to be run
-            return None
-    return _program(*graphs)
+    try:
+        return _program(_graph(twin, x))
+    except Exception:  # noqa: BLE001 - whatever stops it, the module itself is still there to be run
+        return None
 
 
-def _graph(module: nn.Module, example: Tensor) -> fx.GraphModule:
-    from torch.fx.experimental.proxy_tensor import make_fx  # a second to import, and few need it
+def _graph(module: nn.Module, x: Tensor) -> fx.GraphModule:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
 
     without_writing = torch.func.functionalize(module, remove="mutations")
-    quiet: AbstractContextManager[object] = (
-        torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
-    )
-    with quiet, torch.no_grad():
-        return make_fx(without_writing, tracing_mode="fake", _allow_non_fake_inputs=True)(example)
+    with torch.inference_mode(False), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+        pictures = torch.empty((_PICTURES, *x.shape[1:]), dtype=x.dtype, device=x.device)
+        traced: fx.GraphModule = make_fx(without_writing, tracing_mode="real", _allow_non_fake_inputs=True)(pictures)
+    return traced
 
 
-def _program(two: fx.GraphModule, three: fx.GraphModule) -> Program | None:
-    pairs = list(zip(two.graph.nodes, three.graph.nodes, strict=False))
-    if len(pairs) != len(two.graph.nodes) or len(pairs) != len(three.graph.nodes):
-        return None
+def _program(graph: fx.GraphModule) -> Program | None:
     steps: dict[int, Step] = {}
     known: dict[fx.Node, Any] = {}  # a Ref, a constant, or what an operation on constants gave
-    for a, b in pairs:
-        if a.op != b.op or (a.op != "get_attr" and a.target != b.target):
-            return None
-        if a.op == "placeholder":
-            known[a] = Ref(len(steps))
-            steps[len(steps)] = Step(lambda x: x, (), {}, tuple(a.meta["val"].shape), batched=True)
-        elif a.op == "get_attr":
-            constant, again = getattr(two, a.target), getattr(three, b.target)
-            if constant is not again and not (constant.shape == again.shape and torch.equal(constant, again)):
-                return None
-            known[a] = constant.detach()
-        elif a.op == "output":
-            out = a.args[0]
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            known[node] = Ref(len(steps))
+            steps[len(steps)] = Step(_picture, (), {}, tuple(node.meta["val"].shape), batched=True)
+        elif node.op == "get_attr":
+            known[node] = getattr(graph, str(node.target)).detach()
+        elif node.op == "output":
+            out = node.args[0]
             if not isinstance(out, fx.Node) or not isinstance(known[out], Ref):
                 return None
             return Program(steps, known[out].step)
-        elif not _add(a, b, steps, known):
+        elif not _add(node, steps, known):
             return None
     return None
 
 
-def _add(a: fx.Node, b: fx.Node, steps: dict[int, Step], known: dict[fx.Node, Any]) -> bool:
+def _picture(x: Tensor) -> Tensor:
+    return x
+
+
+def _add(node: fx.Node, steps: dict[int, Step], known: dict[fx.Node, Any]) -> bool:
     """Write down one operation; False if it has no place in a program."""
-    operator = a.target
+    operator: Any = node.target
     if operator in _BY_MEMORY or torch.Tag.nondeterministic_seeded in getattr(operator, "tags", ()):
         return False
-    mine, mine_spec = pytree.tree_flatten((a.args, dict(a.kwargs)))
-    theirs, their_spec = pytree.tree_flatten((b.args, dict(b.kwargs)))
-    if mine_spec != their_spec:
-        return False
-    leaves = []
-    for one, other in zip(mine, theirs, strict=True):
-        if isinstance(one, fx.Node):
-            leaves.append(known[one])
-        elif one == other or (one != one and other != other):  # noqa: PLR0124 - not a number is itself
-            leaves.append(one)
-        elif isinstance(one, int) and one % _BATCHES[0] == 0 and one // _BATCHES[0] * _BATCHES[1] == other:
-            leaves.append(Scaled(one // _BATCHES[0]))
-        else:
-            return False
-    args, kwargs = pytree.tree_unflatten(leaves, mine_spec)
+
+    def of(leaf: Any) -> Any:
+        if isinstance(leaf, fx.Node):
+            return known[leaf]
+        return Scaled(leaf // _PICTURES) if type(leaf) is int and leaf and leaf % _PICTURES == 0 else leaf
+
+    args, kwargs = pytree.tree_map(of, (list(node.args), dict(node.kwargs)))
     if operator in _SAME_VALUES:
-        known[a] = args[0]
+        known[node] = args[0]
         return True
     operator = _ANY_LAYOUT.get(operator, operator)
-    if not any(isinstance(leaf, Ref | Scaled) for leaf in leaves):
-        known[a] = operator(*args, **kwargs)
+    if not any(isinstance(leaf, Ref | Scaled) for leaf in pytree.tree_leaves((args, kwargs))):
+        known[node] = operator(*args, **kwargs)
         return True
-    if isinstance(args[0] if args else None, tuple | list) and operator.__name__ == "getitem":  # of a constant list
-        known[a] = operator(*args, **kwargs)
-        return True
-    value, value_again = a.meta.get("val"), b.meta.get("val")
+    value = node.meta.get("val")
     shape = tuple(value.shape) if isinstance(value, Tensor) else ()
-    again = tuple(value_again.shape) if isinstance(value_again, Tensor) else ()
-    batched = shape[:1] == _BATCHES[:1] and again[:1] == _BATCHES[1:] and shape[1:] == again[1:]
-    known[a] = Ref(len(steps))
-    steps[len(steps)] = Step(operator, tuple(args), kwargs, shape, batched)
+    known[node] = Ref(len(steps))
+    steps[len(steps)] = Step(operator, tuple(args), kwargs, shape, batched=shape[:1] == (_PICTURES,))
     return True

@@ -30,7 +30,11 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Aligned:
-    """Outputs depend on the inputs at the same place. `sized`: an argument tells the shape, and must be written anew."""
+    """Outputs depend on the inputs at the same place.
+
+    Attributes:
+        sized: An argument tells the shape, and must be written anew.
+    """
 
     sized: bool = False
 
@@ -123,7 +127,8 @@ def _cells(extent: tuple[int, int], outputs: tuple[int, int], kernel: Any, strid
     for n, o, k, s, p in zip(extent, outputs, kernel, stride, padding, strict=True):
         begin = torch.arange(o) * s - p
         sides.append((torch.clamp(begin + k, max=n + p) - begin).double())
-    return (sides[0][:, None] * sides[1])[None, None]
+    cells: Tensor = sides[0][:, None] * sides[1]
+    return cells[None, None]
 
 
 def _adaptive_average(step: Step, source: Step) -> Rule | None:
@@ -215,7 +220,7 @@ def _unsqueeze(step: Step, source: Step) -> Rule | None:
 
 
 def _average_of_channels(step: Step, source: Step) -> Rule | None:
-    _, kernel, stride, padding, ceil_mode, *rest = (*step.args, *(None,) * 5)[:7]
+    _, kernel, stride, padding, ceil_mode, *_ = (*step.args, *(None,) * 5)[:7]
     flat = (kernel, stride or kernel, [n + 1 for n in (padding or [0, 0, 0])])
     still = all(len(sizes) == 3 and list(sizes[1:]) == [1, 1] for sizes in flat)
     return Aligned() if still and not ceil_mode and len(step.shape) == 5 else None

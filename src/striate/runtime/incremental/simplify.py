@@ -7,24 +7,31 @@ convolution is applied while the sum is still in the register, where the process
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from striate.runtime.incremental.program import Program, Ref, Scaled, Step, references
+from striate.runtime.incremental.program import Program, Ref, Scaled, Step
 
 __all__ = ["Activation", "Affine", "Convolution", "MaxPool", "pair", "simplify"]
 
 aten = torch.ops.aten
 
-_NORMALIZATIONS = {
+_NORMALIZATIONS: dict[Any, int | None] = {
     aten.native_batch_norm.default: 5,
     aten._native_batch_norm_legit.default: 5,
     aten._native_batch_norm_legit_no_training.default: None,
     aten.cudnn_batch_norm.default: 5,
 }  # the place of `training` among the arguments
+
+
+@cache
+def _has_onednn() -> bool:
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,13 @@ class Convolution:
 
     def apply(self, x: Tensor, padding: tuple[int, ...] = (0, 0), output_padding: tuple[int, ...] = (0, 0)) -> Tensor:
         """Of maps that have their border already."""
+        if not self.transposed and x.dtype is torch.float32 and x.device.type == "cpu" and _has_onednn():
+            # The activation in the same loop; and for small maps torch's choice would be a slower kernel.
+            name, numbers = ("none", ()) if self.activation is None else (self.activation.name, self.activation.numbers)
+            fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
+                x, self.weight, self.bias, padding, self.stride, self.dilation, self.groups, name, list(numbers), ""
+            )
+            return fused
         sizes = (self.stride, padding, self.dilation, self.transposed, output_padding, self.groups)
         y = aten.convolution.default(x, self.weight, self.bias, *sizes)
         return y if self.activation is None else self.activation.function(y)
@@ -90,6 +104,7 @@ class Affine:
     shift: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Of maps of any size."""
         around = (-1, *[1] * (x.dim() - 2))
         return torch.addcmul(self.shift.view(around), x, self.scale.view(around))
 
@@ -229,7 +244,7 @@ def _absorb(program: Program, number: int) -> None:
             return
         follower = program.steps[readers[0]]
         merged = _merge(step.operator, follower)
-        if merged is None or follower.args[0] != Ref(number) or references(follower) != [number]:
+        if merged is None or follower.args[0] != Ref(number) or follower.sources != (number,):
             return
         program.steps[number] = replace(step, operator=merged)
         _forward(program, readers[0], number)

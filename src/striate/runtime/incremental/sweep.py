@@ -10,13 +10,24 @@ from torch import Tensor, nn
 
 from striate.probe import evaluating, is_compiled
 from striate.runtime.folding import alike, is_hooked
+from striate.runtime.incremental.assemble import Canvas
 from striate.runtime.incremental.execute import Batch, CleanPass, run_whole
 from striate.runtime.incremental.intervals import Interval
-from striate.runtime.incremental.plan import changes_of, group_places, plan_group, share_of_work
-from striate.runtime.incremental.program import Program, trace
+from striate.runtime.incremental.plan import (
+    Changes,
+    GroupPlan,
+    Region,
+    changes_of,
+    group_places,
+    plan_group,
+    share_of_work,
+)
+from striate.runtime.incremental.program import Program, Step, trace
 from striate.runtime.incremental.simplify import simplify
 
 Ints = NDArray[np.int64]
+
+_BATCH = 32 * 2**20  # larger batches leave the cache, smaller ones call too often
 
 __all__ = ["IncrementalNetwork", "Places", "follow"]
 
@@ -119,17 +130,21 @@ class IncrementalNetwork:
             ys, xs, numbers = ys[asked[numbers]], xs[asked[numbers]], numbers[asked[numbers]]
             if not len(numbers):
                 continue
-            size = _places_at_once(self.program, plan.regions, x, memory)
+            size = _places_at_once(changes, plan, x, memory)
             pieces = -(-len(numbers) // min(size, most or size))
             for some_y, some_x, some in zip(*(np.array_split(a, pieces) for a in (ys, xs, numbers)), strict=True):
                 with torch.inference_mode():
-                    tile = _patched(x, plan.regions[0], tops, lefts, some_y, some_x, patch)
+                    tile = _patched(x, plan.regions[0], (tops, lefts), some_y, some_x, patch)
                     answer = Batch(changes, plan, clean, some_y, some_x).run(tile)
                 yield some, answer
 
     def least_memory(self, places: Places, x: Tensor) -> int:
         """Bytes that the kept maps and a batch of one place take."""
-        return 0
+        tops, lefts = _sides(places.tops, places.size[0], x.shape[2]), _sides(places.lefts, places.size[1], x.shape[3])
+        changes = changes_of(self.program, tops, lefts)
+        plans = [plan_group(changes, ys, xs) for ys, xs in group_places(changes)]
+        numbers = max(_live_numbers(self.program, plan.regions) for plan in plans)
+        return _kept_bytes(changes, x) + numbers * x.element_size()
 
     def work(self, places: Places, size: tuple[int, int]) -> float:
         """Estimated time, as a share of asking the whole network for every place."""
@@ -143,27 +158,58 @@ def _sides(begins: list[int], length: int, extent: int) -> Interval:
     return Interval(first, np.minimum(first + length, extent))
 
 
-def _patched(x, region, tops: Interval, lefts: Interval, ys, xs, patch: Tensor) -> Tensor:
+def _patched(  # noqa: PLR0917 - two of each, in the order of the axes
+    x: Tensor, region: Region | None, sides: tuple[Interval, Interval], ys: Ints, xs: Ints, patch: Tensor
+) -> Tensor:
     """The picture's rectangles with the patch in them; at the border the rectangle is larger than the patch."""
-    from striate.runtime.incremental.assemble import Canvas
-
-    index = torch.from_numpy
+    tops, lefts = sides
+    if region is None:
+        region = Region((x.shape[2], x.shape[3]), np.zeros_like(tops.lo), np.zeros_like(lefts.lo))
     canvas = Canvas.of(x, (0, 0, 0, 0), 0.0)
-    tile = canvas.cut(index(region.tops[ys]).to(x.device), index(region.lefts[xs]).to(x.device), region.size)
+    down, right = (torch.from_numpy(begins).to(x.device) for begins in (region.tops[ys], region.lefts[xs]))
     rows = region.tops[ys][:, None] + np.arange(region.size[0])
     columns = region.lefts[xs][:, None] + np.arange(region.size[1])
     y = (rows >= tops.lo[ys][:, None]) & (rows < tops.hi[ys][:, None])
     across = (columns >= lefts.lo[xs][:, None]) & (columns < lefts.hi[xs][:, None])
-    hidden = index(y[:, None, :, None] & across[:, None, None, :]).to(x.device)
+    hidden = torch.from_numpy(y[:, None, :, None] & across[:, None, None, :]).to(x.device)
+    tile = canvas.cut(down, right, region.size)
     return torch.where(hidden, patch, tile).contiguous(memory_format=torch.channels_last)
 
 
-def _places_at_once(program: Program, regions, x: Tensor, memory: int) -> int:
-    """Places whose largest step fits into `budget` bytes."""
-    largest = 1
+def _kept_bytes(changes: Changes, x: Tensor) -> int:
+    """The maps of the clean picture, each once as it is and about once more with its border."""
+    steps = (changes.program.steps[number] for number in changes.y)
+    return 2 * sum(int(np.prod(step.shape[1:])) for step in steps) * x.element_size()
+
+
+def _step_numbers(step: Step, region: Region | None) -> int:
+    """Numbers in a step's output for one place."""
+    if region is None or len(step.shape) < 3:
+        return int(np.prod(step.shape[1:] or (1,)))
+    return int(np.prod(step.shape[1:-2])) * region.size[0] * region.size[1]
+
+
+def _live_numbers(program: Program, regions: dict[int, Region | None]) -> int:
+    """Numbers that are alive at once for one place, where they are most.
+
+    A step's inputs may be cut out with surroundings: that is counted as twice its inputs and twice its output.
+    """
+    last = {source: number for number, step in program.steps.items() for source in step.sources}
+    alive: dict[int, int] = {}
+    most = 1
     for number, step in program.steps.items():
-        region = regions.get(number)
-        plane = (step.extent if region is None else region.size) if len(step.shape) >= 3 else (1, 1)
-        channels = int(np.prod(step.shape[1:-2])) if len(step.shape) >= 3 else int(np.prod(step.shape[1:]))
-        largest = max(largest, channels * plane[0] * plane[1])
-    return max(min(memory // 8, 24 * 2**20) // (largest * x.element_size()), 1)
+        alive[number] = _step_numbers(step, regions[number])
+        wide = sum(max(alive[s], _step_numbers(program.steps[s], regions[number])) for s in step.sources if s in alive)
+        most = max(most, sum(alive.values()) + wide + alive[number])
+        for source in step.sources:
+            if last[source] == number:
+                alive.pop(source, None)
+    return most
+
+
+def _places_at_once(changes: Changes, plan: GroupPlan, x: Tensor, memory: int) -> int:
+    """Places in a batch: the largest map stays in the cache, and all that is alive within `memory`."""
+    program, item = changes.program, x.element_size()
+    largest = max(_step_numbers(step, plan.regions[number]) for number, step in program.steps.items())
+    room = (memory - _kept_bytes(changes, x)) // (_live_numbers(program, plan.regions) * item)
+    return max(min(_BATCH // (largest * item), room), 1)
