@@ -26,8 +26,9 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 def is_compiled(module: nn.Module) -> bool:
     """Whether `torch.compile` or `module.compile()` has been applied to any part of it."""
     dynamo = sys.modules.get("torch._dynamo")  # whoever compiled has imported it, and it takes a second to import
-    return dynamo is not None and any(
-        isinstance(part, dynamo.OptimizedModule) or part._compiled_call_impl is not None for part in module.modules()
+    optimized = getattr(dynamo, "OptimizedModule", None)  # another thread may be importing it right now
+    return optimized is not None and any(
+        isinstance(part, optimized) or part._compiled_call_impl is not None for part in module.modules()
     )
 
 
