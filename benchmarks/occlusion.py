@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=2 python benchmarks/occlusion.py [NAME ...] [--repeats 1]
 
-captum answers on the eager network as it was made (NCHW), with the best of 1, 4 and 16 `perturbations_per_eval`, which a
-coarse grid picks; its channels-last time is told too. Ours is the whole call, with following the network. Weights are
+captum answers on the eager network as it was made (NCHW), with the best of 1, 4 and 16 `perturbations_per_eval`, which
+a coarse grid picks; its channels-last time is told too. Ours is the whole call, with following the network. Weights are
 random: times do not depend on them. The largest difference of the two maps is measured in the same run, over captum's
 largest value. Needs captum (`pip install --no-deps captum==0.9.0`).
 """

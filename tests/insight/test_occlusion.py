@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from striate.errors import ConfigError, ShapeError
 from striate.insight import occlusion, sweep_occlusion
 from striate.insight.occlusion import spread_windows, window_starts
+from striate.runtime import patched
 
 
 class Sum(nn.Module):
@@ -198,3 +199,98 @@ def test_hooks_of_the_user_fire_on_every_window() -> None:
     net[1].register_forward_hook(lambda part, args, output: seen.append(len(output)))
     occlusion(net, torch.randn(1, 3, 10, 10), window=5, stride=5)
     assert sum(seen) >= 1 + 4
+
+
+class Branches(nn.Module):
+    """Two branches, functional and in-place activations, one module used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.again = nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.norm, self.head = nn.BatchNorm2d(6), nn.Linear(12, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu_(self.norm(self.first(x)))
+        z = torch.cat([y, self.again(torch.relu(self.again(y)))], 1)
+        return self.head(torch.nn.functional.max_pool2d(z, 3, 2, 1).mean((2, 3)))
+
+
+@pytest.fixture
+def always_incremental(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Follow even tiny networks; collects how many places each batch had."""
+    batches: list[int] = []
+    answers = patched.IncrementalNetwork.answers
+
+    def counted(self, *args, **settings):
+        for numbers, scores in answers(self, *args, **settings):
+            batches.append(len(numbers))
+            yield numbers, scores
+
+    monkeypatch.setattr(patched, "_PAYS_MACS", 0)
+    monkeypatch.setattr(patched, "_PAYS_SHARE", 9.0)
+    monkeypatch.setattr(patched.IncrementalNetwork, "answers", counted)
+    return batches
+
+
+@pytest.mark.parametrize(("window", "stride"), [(5, 3), (8, 8), (40, 40)])
+def test_incremental_equals_the_naive_loop(always_incremental: list[int], window: int, stride: int) -> None:
+    torch.manual_seed(0)
+    net, x = Branches().double(), torch.randn(2, 3, 33, 29, dtype=torch.float64)
+    got = occlusion(net, x, target=1, window=window, stride=stride, fill=0.3, score="logit")
+    for n in range(2):
+        wanted = naive(net.eval(), x[n : n + 1], 1, window, stride, 0.3, "logit")
+        np.testing.assert_allclose(got.values[n], wanted, rtol=0, atol=1e-9)
+    assert sum(always_incremental) == 2 * got.grid.shape[1] * got.grid.shape[2]
+    assert net.training is False
+
+
+def test_memory_and_batch_size_bound_the_batch(always_incremental: list[int]) -> None:
+    torch.manual_seed(0)
+    net, x = Branches().double(), torch.randn(1, 3, 33, 29, dtype=torch.float64)
+    free = occlusion(net, x, window=5, stride=3)
+    roomy = max(always_incremental)
+    always_incremental.clear()
+    tight = occlusion(net, x, window=5, stride=3, memory=500_000)
+    assert 0 < max(always_incremental, default=1) < roomy
+    always_incremental.clear()
+    small = occlusion(net, x, window=5, stride=3, batch_size=2)
+    assert max(always_incremental) <= 2
+    for other in (tight, small):
+        np.testing.assert_allclose(other.grid, free.grid, atol=1e-12)
+    with pytest.raises(ConfigError, match="memory must be at least what one picture takes"):
+        occlusion(net, x, window=5, stride=3, memory=1000)
+    with pytest.raises(ConfigError, match="memory must be at least 1; got 0"):
+        occlusion(net, x, window=5, stride=3, memory=0)
+
+
+def test_a_program_that_answers_otherwise_is_dropped(always_incremental: list[int]) -> None:
+    """Python state changes from call to call: the traced program cannot know, and the module is asked instead."""
+
+    class Moody(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            return x.flatten(1)[:, :3] * (1 if self.calls < 3 else 2)
+
+    got = occlusion(Moody(), torch.ones(1, 3, 9, 9), window=3, stride=3, score="logit")
+    assert float(got.grid[0, 2, 2, 0]) == 2
+
+
+def test_a_patch_that_hides_nothing_is_not_asked_about() -> None:
+    seen: list[int] = []
+
+    class Counting(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(len(x))
+            return x.sum((1, 2, 3))[:, None]
+
+    x = torch.zeros(1, 1, 8, 8)
+    x[0, 0, 5, 6] = 1
+    got = occlusion(Counting(), x, window=4, stride=4, score="logit")
+    np.testing.assert_allclose(got.grid[0, :, :, 0], [[1, 1], [1, 0]])
+    quiet = len(seen)
+    occlusion(Counting(), torch.zeros(1, 1, 8, 8), window=4, stride=4, score="logit")
+    assert len(seen) - quiet < quiet
