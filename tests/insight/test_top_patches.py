@@ -15,6 +15,7 @@ import striate
 from striate.data import Labels, Preprocessing
 from striate.errors import ConfigError, DataError, ShapeError, UnknownNameError, WeightsError
 from striate.insight import TopPatches, top_patches
+from striate.insight.field_boxes import cut_box, inside_of, shrink
 from striate.insight.running_top import RunningTop
 from striate.insight.top_patches import stream_top_patches
 from striate.models import Network
@@ -370,3 +371,18 @@ def test_the_default_network_on_real_photos(photo_path: Callable[[str], Path]) -
             y, column = one.positions[unit, 0]
             again = capture(network.module, noisy, [layer])[layer].detach()[0, unit, y, column]
             np.testing.assert_allclose(float(again), one.values[unit, 0], rtol=1e-3, atol=1e-3)
+
+
+def test_smaller_crops_are_means_of_what_lies_inside() -> None:
+    random_state = np.random.default_rng(0)
+    for _ in range(20):
+        h, w, step, tall, wide = (int(n) for n in random_state.integers([5, 5, 2, 3, 3], [40, 40, 6, 50, 50]))
+        x, y = int(random_state.integers(-15, w)), int(random_state.integers(-15, h))
+        box = np.array([x, y, x + wide, y + tall])
+        pixels = random_state.integers(0, 256, (h, w, 3)).astype(np.uint8)
+        inside, crop = inside_of(box, (h, w), (tall, wide), 1), cut_box(pixels, box, (tall, wide))
+        got = shrink(crop, inside, step)
+        for a, b in np.ndindex(*got.shape[:2]):
+            block = (slice(a * step, (a + 1) * step), slice(b * step, (b + 1) * step))
+            mean = (crop[block] * inside[block][..., None]).sum((0, 1)) / max(inside[block].sum(), 1)
+            np.testing.assert_array_equal(got[a, b], np.rint(mean))

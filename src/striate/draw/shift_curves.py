@@ -26,8 +26,8 @@ def draw_shift_curves(
 ) -> NDArray[np.uint8]:
     """Errors of layers, and beside them, where there is one, the answer.
 
-    A layer's line is solid where it is free of borders, dashed where only the error with borders is known. Dots mark
-    the multiples of its stride.
+    A layer's line is solid where it is free of borders, dashed where for most shifts only the one with borders is
+    known. Dots mark the multiples of its stride.
 
     Args:
         shifts: `s`, pixels.
@@ -58,7 +58,7 @@ def draw_shift_curves(
     ends: list[tuple[str, float]] = []
     for place, (name, (stride, interior, overlap)) in enumerate(layers.items()):
         inner = np.asarray(interior, np.float64)
-        solid = bool(np.isfinite(inner).any())
+        solid = bool(np.isfinite(inner).mean() > 0.5)
         values = inner if solid else np.asarray(overlap, np.float64)
         if not np.isfinite(values).any():
             continue

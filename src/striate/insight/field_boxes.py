@@ -106,13 +106,15 @@ def shrink(crop: NDArray[np.uint8], inside: NDArray[np.bool_], step: int) -> NDA
     """
     if step == 1:
         return crop
-    h, w = inside.shape
-    rows, columns = np.arange(0, h, step), np.arange(0, w, step)
-
-    def blocks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        total: NDArray[np.float64] = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
-        return total
-
-    count = blocks(inside.astype(np.float64))[..., None]
-    means: NDArray[np.uint8] = np.rint(blocks(crop.astype(np.float64)) / np.maximum(count, 1)).astype(np.uint8)
+    (h, w), cells = inside.shape, (-(-inside.shape[0] // step), -(-inside.shape[1] // step))
+    room = np.zeros((cells[0] * step, cells[1] * step, 3), np.uint16)
+    room[:h, :w] = crop
+    sums = room.reshape(cells[0], step, -1).sum(1, dtype=np.uint32)  # rows first: whole lines are added at once
+    sums = sums.reshape(*cells, step, 3).sum(2, dtype=np.uint32)
+    # What is inside is a rectangle, so that its pixels in a block are rows times columns.
+    down, across = (
+        np.add.reduceat(inside.any(axis).astype(np.int64), np.arange(0, n, step)) for axis, n in ((1, h), (0, w))
+    )
+    count = np.maximum(np.multiply.outer(down, across), 1)[..., None]
+    means: NDArray[np.uint8] = np.rint(sums / count).astype(np.uint8)
     return means
