@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from striate.insight import LayerActivations
 from striate.models import find_entry
 
 
@@ -88,3 +91,35 @@ def test_portraits_end_with_the_page_and_what_is_next(run_cli: Callable[..., Any
     assert (here / "o" / "report.html").is_file()
     document = run_cli("inspect", "lenet5.mnist", "--units", "c3:4", "--no-pictures", "--json").json
     assert [unit["address"] for unit in document["units"]] == ["c3:4"]
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four scribbles on paper, and a file that is none."""
+    folder = tmp_path_factory.mktemp("papers")
+    for number in range(4):
+        pixels = np.full((40, 40), 230, np.uint8)
+        pixels[8:32, 6 + 7 * number : 9 + 7 * number] = 20
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_all_maps_of_a_photo(run_cli: Callable[..., Any], here: Path, papers: Path) -> None:
+    result = run_cli("inspect", "lenet5.mnist", "--photo", papers / "1.png", "--out", "maps")
+    assert result.code == 0
+    assert [line.split()[0] for line in result.out.splitlines()][1:] == ["Report", "Data", "Next"]
+    assert "c1" in (here / "maps" / "report.html").read_text(encoding="utf-8")
+    maps = LayerActivations.load(here / "maps" / "activations.npz")
+    assert maps["c1"].maps.shape == (6, 28, 28)
+
+
+def test_what_units_do_over_a_folder(run_cli: Callable[..., Any], here: Path, papers: Path) -> None:
+    result = run_cli("inspect", "lenet5.mnist", "--images", papers, "--out", "stats")
+    assert result.code == 0
+    assert "dead units over 4 pictures." in result.out
+    assert "broken.png" in result.err
+    assert (here / "stats" / "patches.npz").is_file()
+    document = run_cli("inspect", "lenet5.mnist", "--images", papers, "--out", "again", "--json").json
+    assert document["statistics"]["count"] == 4
+    assert document["patches"]["count"] == 4

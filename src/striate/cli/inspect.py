@@ -86,15 +86,14 @@ def inspect(
         missing = find_missing(network, needs_classes=False)
         if missing is not None:
             fetch_record(missing)
-        shared: dict[str, Any] = {"batch_size": batch_size, "max_megapixels": max_megapixels, "out": out}
-        shared |= {"network": network, "device": device}
+        shared: dict[str, Any] = {"max_megapixels": max_megapixels, "out": out, "network": network, "device": device}
         if units:
-            return _show_units(
-                {**shared, "units": units, "images": images, "photo": photo, "most": most, "top": top}
-                | {"pictures": pictures, "method": method, "steps": steps, "picture_size": picture_size, "seed": seed},
-                json=json,
-            )
-        return _show_data({**shared, "source": photo or images}, is_photo=photo is not None, json=json)
+            shared |= {"units": units, "images": images, "photo": photo, "most": most, "top": top, "method": method}
+            shared |= {"pictures": pictures, "steps": steps, "picture_size": picture_size, "seed": seed}
+            return _show_units({**shared, "batch_size": batch_size}, json=json)
+        if photo is not None:
+            return _show_photo({**shared, "photo": photo}, json=json)
+        return _show_set({**shared, "images": images, "top": top, "batch_size": batch_size}, json=json)
     table = _summarize(network, _parse_size(input_size))
     if json:
         print_json(table.to_dict())
@@ -150,29 +149,48 @@ def _show_units(settings: dict[str, Any], *, json: bool) -> int:
     return Exit.OK
 
 
-def _show_data(settings: dict[str, Any], *, is_photo: bool, json: bool) -> int:
-    from striate.recipes import inspect_data as recipe
+def _show_photo(settings: dict[str, Any], *, json: bool) -> int:
+    from striate.recipes import activations as recipe
     from striate.runtime import reuse_freed_memory
 
     reuse_freed_memory()
-    config = recipe.InspectDataConfig(**settings)
-    done = draw_events(recipe.look_at_photo(config) if is_photo else recipe.look_at_set(config))
+    done = draw_events(recipe.run(recipe.ActivationsConfig(**settings)))
     files = {name: str(path) for name, path in done.files.items()}
     if json:
         print_json({**done.result.to_dict(), "folder": str(done.folder), "files": files})
         return Exit.OK
-    if is_photo:
-        layers = done.result.layers
-        print_result(f"{len(layers)} layers, {sum(len(one.maps) for one in layers.values()):,} channels.", style=ANSWER)
-        print_result(f"Report  {printable(files['report'])}")
-    else:
-        dead = done.result.dead
-        print_result(done.result.to_text())
-        print_result(f"{len(dead):,} dead units over {done.result.count:,} pictures.", style=ANSWER)
-        for problem in done.result.problems[:5]:
-            print_note(problem)
+    layers = done.result.layers
+    print_result(f"{len(layers)} layers, {sum(len(one.maps) for one in layers.values()):,} channels.", style=ANSWER)
+    print_result(f"Report  {printable(files['report'])}")
     print_result(f"Data    {printable(done.folder)}")
-    print_next(command("striate", "inspect", settings["network"], "--units", "LAYER:CHANNEL"))
+    print_next(
+        command("striate", "inspect", settings["network"], "--units", "LAYER:CHANNEL", "--photo", settings["photo"])
+    )
+    return Exit.OK
+
+
+def _show_set(settings: dict[str, Any], *, json: bool) -> int:
+    from striate.insight import UnitStatistics
+    from striate.recipes import patches as recipe
+    from striate.runtime import reuse_freed_memory
+
+    reuse_freed_memory()
+    done = draw_events(recipe.run(recipe.PatchesConfig(**settings, statistics=True)))
+    files = {name: str(path) for name, path in done.files.items()}
+    counted = UnitStatistics.load(files["statistics"])
+    if json:
+        numbers = {"patches": done.result.to_dict(), "statistics": counted.to_dict()}
+        print_json({**numbers, "folder": str(done.folder), "files": files})
+        return Exit.OK
+    print_result(counted.to_text())
+    print_result(f"{len(counted.dead):,} dead units over {counted.count:,} pictures.", style=ANSWER)
+    for problem in counted.problems[:5]:
+        print_note(problem)
+    if "depth" in files:
+        print_result(f"Sheet   {printable(files['depth'])}")
+    print_result(f"Data    {printable(done.folder)}")
+    layer = next(reversed(done.result.layers))
+    print_next(command("striate", "inspect", settings["network"], "--units", layer, "--images", settings["images"]))
     return Exit.OK
 
 

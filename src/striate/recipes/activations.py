@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from striate.data import read_image
 from striate.data.files import write_whole
-from striate.errors import DataError
 from striate.insight import layer_activations
 from striate.models import load
 from striate.recipes.events import Done, Event, Plan, Progress
+from striate.recipes.output_folder import not_writable, require_writable
 from striate.report import build_activation_sheet
 
 __all__ = ["ActivationsConfig", "run"]
@@ -57,6 +57,7 @@ def run(config: ActivationsConfig) -> Iterator[Event]:
         StriateError: The network, its weights or a layer cannot be had.
     """
     read_image(config.photo, max_megapixels=config.max_megapixels)  # a bad photo fails before the heavy work
+    require_writable(config.folder)
     yield Plan(f"Show what every layer of {config.network} gives for {config.photo.name}.")
     yield Progress("loading the network", 0, None)
     network = load(config.network).to(config.device)
@@ -73,6 +74,5 @@ def run(config: ActivationsConfig) -> Iterator[Event]:
         if config.pictures:
             files["pictures"] = found.save(folder / "pictures")
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"cannot write to '{folder}': {reason}. Choose another folder.") from error
+        raise not_writable(folder, error.strerror or str(error)) from error
     yield Done(found, folder, files)

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from striate import draw
 from striate.data.files import printable, write_whole
-from striate.errors import DataError
 from striate.insight import depth_sheet, stream_top_patches, stream_unit_statistics
 from striate.models import Network, load
 from striate.recipes.events import Done, Event, Plan, Progress
+from striate.recipes.output_folder import not_writable, require_writable
 
 __all__ = ["PatchesConfig", "run"]
 
@@ -75,6 +75,7 @@ def run(config: PatchesConfig) -> Iterator[Event]:
         DataError: The pictures cannot be read, or the folder cannot be written.
         StriateError: The network, its weights or a layer cannot be had.
     """
+    require_writable(config.folder)
     yield Progress("loading the network", 0, None)
     network = load(config.network).to(config.device)
     layers = list(config.layers) or _stage_ends(network)
@@ -121,8 +122,7 @@ def run(config: PatchesConfig) -> Iterator[Event]:
             files["statistics"] = counted.save(folder / "statistics.npz")
             files["activity"] = counted.save(folder / "activity.png")
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"cannot write to '{folder}': {reason}. Choose another folder.") from error
+        raise not_writable(folder, error.strerror or str(error)) from error
     yield Done(found, folder, files)
 
 

@@ -1,4 +1,4 @@
-"""Portraits of units, all maps of a photo, and what units do over a folder: from a config to files that say so."""
+"""Portraits of units: from a config to a page and files that say the same."""
 
 from pathlib import Path
 
@@ -9,9 +9,8 @@ from PIL import Image
 
 import striate
 from striate.errors import ConfigError, DataError, UnknownNameError
-from striate.insight import LayerActivations, UnitPortraits, UnitStatistics, read_units, top_patches
+from striate.insight import UnitPortraits, read_units, top_patches
 from striate.recipes.events import Done, Plan, Progress
-from striate.recipes.inspect_data import InspectDataConfig, look_at_photo, look_at_set
 from striate.recipes.inspect_units import InspectUnitsConfig, rebuild_page, run
 from tests.recipes.test_explain import photo, small_network
 
@@ -115,24 +114,3 @@ def test_gray_networks_and_fully_connected_units(tmp_path: Path) -> None:
     assert done.result.view.maps["f6:3"].shape == (1, 1)
     assert done.result.kernels["c1:0"].shape[0] == 1
     assert done.files["report"].is_file()
-
-
-def test_all_maps_of_a_photo(place: Path) -> None:
-    config = InspectDataConfig(
-        network=str(place / "small.safetensors"), source=place / "a photo.png", out=place / "maps"
-    )
-    *_, done = look_at_photo(config)
-    again = LayerActivations.load(done.files["npz"])
-    assert list(again.layers) == list(done.result.layers)
-    assert "features.0" in again.layers
-    assert "features.0" in done.files["report"].read_text(encoding="utf-8")
-
-
-def test_what_units_do_over_a_folder(place: Path) -> None:
-    config = InspectDataConfig(network=str(place / "small.safetensors"), source=place / "many", out=place / "stats")
-    *events, done = look_at_set(config)
-    assert [event.done for event in events if isinstance(event, Progress) and event.stage == "looking at pictures"]
-    again = UnitStatistics.load(done.files["npz"])
-    assert again.count == 6
-    assert any("broken.png" in problem for problem in again.problems)
-    np.testing.assert_array_equal(again["features.0"].maximum, done.result["features.0"].maximum)
