@@ -75,10 +75,13 @@ class Dream:
         steps: How many in all.
         after_step: What is done to the pixels after each step, in this order; for a `PixelImage`.
         redirect_steps: For so many first steps, ReLUs let gradients of pictures through that have none otherwise.
+        views_at_once: So many of the views of a picture go through the network together, and take memory together; for
+            a single picture and objectives that are means over views, as all of `objectives` are. None for all.
         seed: Of the transforms' random numbers.
 
     Raises:
-        ConfigError: `steps` below 1, or `after_step` with another parametrization than pixels.
+        ConfigError: `steps` or `views_at_once` below 1, `views_at_once` for several pictures, or `after_step` with
+            another parametrization than pixels.
     """
 
     def __init__(
@@ -92,10 +95,15 @@ class Dream:
         steps: int = 512,
         after_step: Sequence[AfterStep] = (),
         redirect_steps: int = 0,
+        views_at_once: int | None = None,
         seed: int = 0,
     ) -> None:
         if steps < 1:
             raise ConfigError(f"steps must be at least 1; got {steps}.")
+        if views_at_once is not None and (views_at_once < 1 or image.count > 1):
+            raise ConfigError(
+                f"views_at_once must be None, or 1 or more for a single picture; got {views_at_once} for {image.count}."
+            )
         if after_step and not isinstance(image, PixelImage):
             raise ConfigError(
                 f"after_step changes pixels, so it needs a PixelImage; got {type(image).__name__}. Leave it out, or "
@@ -105,6 +113,7 @@ class Dream:
         self.transform: Transform = transform if transform is not None else Compose()
         self.optimizer: Optimizer = optimizer if optimizer is not None else Adam()
         self.steps, self.after_step, self.redirect_steps, self.seed = steps, tuple(after_step), redirect_steps, seed
+        self.views_at_once = views_at_once
         self.step = 0
         self._rate = 1.0  # halved by each step back
         self._backs = 0
@@ -137,21 +146,40 @@ class Dream:
             picture = self.image.image()
             generator = torch.Generator().manual_seed(_mix(self.seed, self.step))
             view = self.transform(picture, generator=generator, progress=self.step / self.steps)
-            values = self.objective(Seen(picture, self.subject.read(view, self.objective.layers)))
-            if values.shape != (len(picture),):
-                raise ConfigError(
-                    f"objective '{self.objective.name}' must give one number for each of {len(picture)} pictures; got "
-                    f"{tuple(values.shape)}."
-                )
-            loss = -values.sum()
-            if loss.grad_fn is None:
-                raise ConfigError(
-                    f"'{self.objective.name}' has no gradient with respect to the picture (detached, or computed "
-                    "under no_grad in the module)."
-                )
-            with RedirectedRelu() if self.step < self.redirect_steps else nullcontext():
-                gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-        return values.detach(), list(gradients)
+            if self.views_at_once is None or len(view) <= self.views_at_once:
+                values, gradients = self._differentiate(picture, view, parameters)
+                return values.detach(), gradients
+            total = picture.new_zeros(len(picture))
+            of_picture, of_views = torch.zeros_like(picture), []
+            for part in torch.split(view.detach(), self.views_at_once):
+                part.requires_grad_(True)
+                values, (own, seen) = self._differentiate(picture, part, [picture, part])
+                share = len(part) / len(view)
+                total += share * values.detach()
+                of_picture += share * own
+                of_views.append(share * seen)
+            gradients = list(torch.autograd.grad([view, picture], parameters, [torch.cat(of_views), of_picture]))
+        return total, gradients
+
+    def _differentiate(self, picture: Tensor, view: Tensor, leaves: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        values = self.objective(Seen(picture, self.subject.read(view, self.objective.layers)))
+        if values.shape != (len(picture),):
+            raise ConfigError(
+                f"objective '{self.objective.name}' must give one number for each of {len(picture)} pictures; got "
+                f"{tuple(values.shape)}."
+            )
+        loss = -values.sum()
+        if loss.grad_fn is None:
+            raise ConfigError(
+                f"'{self.objective.name}' has no gradient with respect to the picture (detached, or computed "
+                "under no_grad in the module)."
+            )
+        retain = any(not leaf.is_leaf for leaf in leaves)  # the way from the parameters to the picture is used again
+        with RedirectedRelu() if self.step < self.redirect_steps else nullcontext():
+            gradients = torch.autograd.grad(
+                loss, leaves, allow_unused=True, materialize_grads=True, retain_graph=retain or None
+            )
+        return values, list(gradients)
 
     def state(self) -> dict[str, Any]:
         """All that going on exactly needs: tensors and numbers, for `restore`, or for `save_state`."""
