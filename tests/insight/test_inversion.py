@@ -380,3 +380,12 @@ def test_the_default_network_gives_a_photo_back_from_its_first_stage() -> None:
     assert result.errors[0] < 0.08
     with pytest.raises(UnknownNameError, match=r"Nearest: .blocks\."):
         invert(network, photo, layer="blocks.O")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_paints_from_the_same_noise() -> None:
+    photo = picture().float()
+    here = invert(Net(), photo, layer="b", samples=1, steps=3, optimizer="adam")
+    there = invert(Net().cuda(), photo.cuda(), layer="b", samples=1, steps=3, optimizer="adam")
+    np.testing.assert_allclose(there.values, here.values, atol=1e-3)
