@@ -29,7 +29,7 @@ __all__ = ["Changes", "GroupPlan", "Region", "changes_of", "group_places", "plan
 Ints = NDArray[np.int64]
 
 # A rectangle costs more for each cell than the whole map: its surroundings must be gathered.
-_WHOLE_FROM = 0.75
+_WHOLE_FROM = 0.9
 _CALL_MACS = 1.2e7  # what one more call of every step costs, in multiply-adds of a convolution
 
 
