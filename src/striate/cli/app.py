@@ -71,6 +71,13 @@ VERBS = (
         usage="PHOTO [OPTIONS]",
     ),
     Verb(
+        "style",
+        "striate.cli.style:style",
+        "Create",
+        "Paint a photo in the style of paintings.",
+        usage="CONTENT STYLE… [OPTIONS]",
+    ),
+    Verb(
         "train",
         "striate.cli.train:train",
         "Train",

@@ -8,12 +8,16 @@ from striate.dreams.color import color_matrix
 from striate.dreams.dream import Dream, Step
 from striate.dreams.enlarged_image import EnlargedImage
 from striate.dreams.fourier_image import FourierImage
+from striate.dreams.gram import gram_matrix
 from striate.dreams.objectives import Objective, Seen
 from striate.dreams.parametrization import Parametrization
 from striate.dreams.phase_image import PhaseImage
 from striate.dreams.pixel_image import PixelImage
 from striate.dreams.relu_gradient import RedirectedRelu
 from striate.dreams.spectrum import magnitude_spectrum, photo_spectrum
+from striate.dreams.style import style_transfer
+from striate.dreams.style_result import StyledPicture, StyleStep
+from striate.dreams.style_run import StyleTransfer
 from striate.dreams.subject import Subject, build_subject
 
 __all__ = [
@@ -27,13 +31,18 @@ __all__ = [
     "RedirectedRelu",
     "Seen",
     "Step",
+    "StyleStep",
+    "StyleTransfer",
+    "StyledPicture",
     "Subject",
     "after_step",
     "build_subject",
     "color_matrix",
+    "gram_matrix",
     "magnitude_spectrum",
     "objectives",
     "optimizers",
     "photo_spectrum",
+    "style_transfer",
     "transforms",
 ]
