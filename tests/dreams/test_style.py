@@ -1,4 +1,4 @@
-"""Style transfer: tiles are the whole, masks and colors hold, the same again, exactly resumed, refusals in sentences."""
+"""Style transfer: tiles are the whole, masks and colors hold, exactly resumed, refusals in sentences."""
 
 import numpy as np
 import pytest
@@ -200,7 +200,7 @@ def test_keep_colors_in_a_run(method: str) -> None:
 
 def test_not_a_number_is_stepped_back_from(monkeypatch) -> None:
     run = transfer(optimizer="adam", steps=8)
-    dream, loss = run._at_scale()
+    _, loss = run._at_scale()
     calls = 0
     inner = type(loss).__call__
 
@@ -300,7 +300,7 @@ def test_memory_that_ends_says_what_to_do(monkeypatch) -> None:
     monkeypatch.setattr(
         "striate.dreams.dream.Dream.run", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("not enough memory"))
     )
-    with pytest.raises(ConfigError, match="Use tiles .* or a smaller size"):
+    with pytest.raises(ConfigError, match=r"Use tiles .* or a smaller size"):
         finish(run)
 
 

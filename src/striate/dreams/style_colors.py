@@ -5,18 +5,30 @@
 
 The first keeps every color at its place, the second the palette on the whole.
 
-Source: Gatys, Bethge, Hertzmann, Shechtman 2016, "Preserving color in neural artistic style transfer", arXiv:1606.05897,
-sections 3 and 4.
+Source: Gatys, Bethge, Hertzmann, Shechtman 2016, "Preserving color in neural artistic style transfer",
+arXiv:1606.05897, sections 3 and 4.
 """
+
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from striate.errors import ShapeError
+from striate.errors import ConfigError, ShapeError
 
-__all__ = ["LUMA", "keep_luminance", "match_colors", "match_luminance", "to_gray"]
+__all__ = [
+    "LUMA",
+    "KeepColors",
+    "keep_luminance",
+    "luminance",
+    "match_colors",
+    "match_luminance",
+    "recolored",
+    "to_gray",
+]
 
+KeepColors = Literal["luminance", "match"]
 LUMA = (0.299, 0.587, 0.114)
 """Y of YIQ (NTSC)."""
 
@@ -42,7 +54,7 @@ def match_luminance(style: Float[Tensor, "n 3 h w"], content: Float[Tensor, "m 3
 def keep_luminance(painted: Float[Tensor, "1 3 h w"], content: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 h w"]:
     """Luminance of one picture, I and Q of another.
 
-    Where such a color does not exist, its I and Q are made smaller, in proportion, until it does: lightness and hue stay.
+    Where such a color does not exist, I and Q are made smaller in proportion until it does: lightness and hue stay.
 
     >>> gray, red = torch.full((1, 3, 1, 1), 0.5), torch.tensor([0.6, 0.4, 0.4]).view(1, 3, 1, 1)
     >>> mixed = keep_luminance(gray, red)
@@ -68,6 +80,21 @@ def match_colors(style: Float[Tensor, "1 3 h w"], content: Float[Tensor, "1 3 h2
     return moved.view(3, len(style), *style.shape[2:]).movedim(0, 1).to(style).clamp(0, 1)
 
 
+def recolored(photo: Tensor, paintings: list[Tensor], keep: str | None) -> tuple[Tensor, list[Tensor]]:
+    """What is painted instead of photo and paintings, so that `keep` comes out.
+
+    Raises:
+        ConfigError: Another way to keep colors.
+    """
+    if keep is None:
+        return photo, paintings
+    if keep == "luminance":
+        return to_gray(photo), [match_luminance(one, photo) for one in paintings]
+    if keep == "match":
+        return photo, [match_colors(one, photo) for one in paintings]
+    raise ConfigError(f"keep_colors must be 'luminance', 'match' or None; got {keep!r}.")
+
+
 def _covariance(pixels: Tensor) -> Tensor:
     centered = pixels - pixels.mean(1, keepdim=True)
     return centered @ centered.T / pixels.shape[1]
@@ -76,7 +103,8 @@ def _covariance(pixels: Tensor) -> Tensor:
 def _power(matrix: Tensor, power: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
     values = values.clamp(min=1e-6)  # a gray style has no color to stretch
-    return (vectors * values.pow(power)) @ vectors.T
+    found: Tensor = (vectors * values.pow(power)) @ vectors.T
+    return found
 
 
 def _require_rgb(x: Tensor) -> None:

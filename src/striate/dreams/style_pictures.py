@@ -31,8 +31,8 @@ def read_picture(image: Images, *, name: str) -> Float[Tensor, "1 3 h w"]:
     return pictures[0]
 
 
-def read_pictures(images: Images) -> list[Float[Tensor, "1 3 h w"]]:
-    """Photos of any sizes, each as a tensor in [0, 1]."""
+def read_pictures(images: Images) -> list[Tensor]:
+    """Photos of any sizes, each as a tensor `1 3 h w` in [0, 1]."""
     if isinstance(images, Tensor):
         x = checked_tensor(images).detach()
         with torch.inference_mode(False):

@@ -8,7 +8,7 @@
 
 Source: Gatys et al. 2016, section 3; github.com/jcjohnson/neural-style, `neural_style.lua`; PyTorch's tutorial "Neural
 transfer using PyTorch"; github.com/crowsonkb/style-transfer-pytorch, `style_transfer.py`.
-Differs: weights of `gatys` and `jcjohnson` are for activations of the size that a Caffe network gives (photos of 0…255).
+Differs: the weights of `gatys` and `jcjohnson` are for activations as large as a Caffe network gives (0…255).
 jcjohnson's total variation is a gradient of differences; here it is the derivative of their mean square.
 """
 

@@ -13,7 +13,7 @@ from striate.data.images import Images
 from striate.dreams.dream import Dream
 from striate.dreams.optimizers import LBFGS, Adam, Optimizer
 from striate.dreams.pixel_image import PixelImage
-from striate.dreams.style_colors import keep_luminance, match_colors, match_luminance, to_gray
+from striate.dreams.style_colors import KeepColors, keep_luminance, recolored, to_gray
 from striate.dreams.style_goal import StyleGoal
 from striate.dreams.style_loss import StyleLoss
 from striate.dreams.style_network import Pooling, StylePrecision
@@ -27,8 +27,7 @@ from striate.models import Network
 
 __all__ = ["KeepColors", "StyleTransfer"]
 
-KeepColors = Literal["luminance", "match"]
-_LBFGS_HISTORY = 10
+_HISTORY_BYTES, _HISTORY = 2**28, (5, 50)  # what L-BFGS may remember
 _ADAM = Adam(lr=0.02, betas=(0.9, 0.99))
 _AVERAGE = 0.99  # of Adam's iterates
 _GAMUT = 100.0  # of the first loss: 1 let values out of [0, 1] that a clamp at the end turned into three times the loss
@@ -110,7 +109,7 @@ class StyleTransfer:
         if keep_colors is not None and subject.channels != 3:
             raise ConfigError(f"keep_colors needs a network that sees colors; '{subject.name}' sees gray.")
         self.photo = photo
-        photo, paintings = _recolored(photo, paintings, keep_colors)
+        photo, paintings = recolored(photo, paintings, keep_colors)
         self.goal = StyleGoal(
             subject,
             to_channels(photo, subject.channels),
@@ -140,14 +139,14 @@ class StyleTransfer:
         self.keep_colors, self.seed, self.preset = keep_colors, seed, preset
         self.start_name, self._start = self._read_start(start if start is not None else chosen.start)
         self.average = _AVERAGE if isinstance(self.optimizer, Adam) else 0.0
-        self.scale, self.curve, self.seconds = 0, [], 0.0
+        self.scale, self.seconds = 0, 0.0
+        self.curve: list[float] = []  # the loss before every step
         self.counts: list[int] = []  # evaluations of the loss so far, at every step
         self.steps_back = 0
         self._evaluations, self._gamut = 0, 0.0
         self._loss: StyleLoss | None = None
         self._dream: Dream | None = None
         self._mean: Tensor | None = None
-        self.curve: list[float]
 
     @property
     def total(self) -> int:
@@ -264,8 +263,8 @@ class StyleTransfer:
         if mine != theirs:
             other = next(key for key in mine if mine[key] != theirs.get(key))
             raise ConfigError(
-                f"the run to go on with had {other} = {theirs.get(other)!r}, this one has {mine[other]!r}. Go on with the "
-                "same settings, or begin anew."
+                f"the run to go on with had {other} = {theirs.get(other)!r}, this one has {mine[other]!r}. Go on with "
+                "the same settings, or begin anew."
             )
         self.scale, self._gamut = int(state["scale"]), float(state["gamut"])
         shape = state["dream"]["parameters"][0]
@@ -322,7 +321,7 @@ class StyleTransfer:
                     self.goal.subject,
                     image,
                     self._loss.objective(),
-                    optimizer=self.optimizer,
+                    optimizer=LBFGS(history_size=_history(image.image().numel())) if free else self.optimizer,
                     steps=self.steps[self.scale],
                     seed=self.seed,
                 )
@@ -369,16 +368,6 @@ def out_of_memory(size: tuple[int, int], tile: int | None) -> ConfigError:
     )
 
 
-def _recolored(photo: Tensor, paintings: list[Tensor], keep: str | None) -> tuple[Tensor, list[Tensor]]:
-    if keep is None:
-        return photo, paintings
-    if keep == "luminance":
-        return to_gray(photo), [match_luminance(one, photo) for one in paintings]
-    if keep == "match":
-        return photo, [match_colors(one, photo) for one in paintings]
-    raise ConfigError(f"keep_colors must be 'luminance', 'match' or None; got {keep!r}.")
-
-
 def _steps(steps: int | Sequence[int], scales: int) -> tuple[int, ...]:
     found = (steps,) * scales if isinstance(steps, int) else tuple(steps)
     if len(found) != scales or any(count < 1 for count in found):
@@ -390,10 +379,15 @@ def _optimizer(name: str, learning_rate: float | None) -> Optimizer:
     if name == "lbfgs":
         if learning_rate is not None:
             raise ConfigError("learning_rate is Adam's; L-BFGS searches along a line. Leave it out, or use 'adam'.")
-        return LBFGS(history_size=_LBFGS_HISTORY)
+        return LBFGS()
     if name != "adam":
         raise ConfigError(f"optimizer must be 'lbfgs' or 'adam'; got {name!r}.")
     return _ADAM if learning_rate is None else Adam(lr=learning_rate, betas=_ADAM.betas)
+
+
+def _history(values: int) -> int:
+    """Steps to remember, two arrays each: many make L-BFGS better, few are what a large picture has room for."""
+    return min(max(_HISTORY_BYTES // (8 * values), _HISTORY[0]), _HISTORY[1])
 
 
 def _or(value: Any, default: Any) -> Any:

@@ -209,7 +209,8 @@ def wasserstein2(found: Moments, wanted: Moments) -> Float[Tensor, ""]:
     values, vectors = torch.linalg.eigh(other.detach())
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     inner = root @ covariance @ root
-    return means + covariance.trace() + other.trace() - 2 * _RootTrace.apply((inner + inner.T) / 2)  # type: ignore[no-untyped-call]
+    cross: Tensor = _RootTrace.apply((inner + inner.T) / 2)  # type: ignore[no-untyped-call]
+    return means + covariance.trace() + other.trace() - 2 * cross
 
 
 class _RootTrace(torch.autograd.Function):
@@ -220,7 +221,8 @@ class _RootTrace(torch.autograd.Function):
         """Σ √λ."""
         values, vectors = torch.linalg.eigh(x)
         ctx.save_for_backward(values, vectors)
-        return values.clamp(min=0).sqrt().sum()
+        found: Tensor = values.clamp(min=0).sqrt().sum()
+        return found
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -228,7 +230,8 @@ class _RootTrace(torch.autograd.Function):
         """½ X^-½."""
         values, vectors = ctx.saved_tensors  # type: ignore[attr-defined]
         floor = (values.amax() * 1e-6).clamp(min=torch.finfo(values.dtype).tiny)
-        return to_trace / 2 * (vectors * values.clamp(min=floor).rsqrt()) @ vectors.T
+        found: Tensor = to_trace / 2 * (vectors * values.clamp(min=floor).rsqrt()) @ vectors.T
+        return found
 
 
 def _values(maps: Tensor, guide: Tensor | None) -> Tensor:

@@ -54,7 +54,7 @@ class Tiling:
     def windows(
         self, tile: Tile, layer: str, shape: tuple[int, int]
     ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """The tile's own units of a layer: in the maps of the tile with its margin (of `shape`), and in the whole map."""
+        """The tile's own units of a layer: in its maps with the margin (of `shape`), and in the whole map."""
         inner, outer = [], []
         for axis, (own, seen) in enumerate(((tile.rows, tile.seen_rows), (tile.columns, tile.seen_columns))):
             stride = int(self.fields[layer].stride[axis])
@@ -75,7 +75,7 @@ def plan_tiles(size: tuple[int, int], side: int, table: Summary | None, layers: 
         layers: Whose units must come out exactly.
 
     Raises:
-        ConfigError: `side` below 1, or a layer whose units see the whole picture or lie no whole number of pixels apart.
+        ConfigError: `side` below 1, or a layer whose units see the whole picture, or no whole number of pixels apart.
     """
     if side < 1:
         raise ConfigError(f"tile must be at least 1 pixel; got {side}.")

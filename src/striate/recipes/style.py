@@ -139,7 +139,8 @@ def run(
     names = " and ".join(printable(path.name) for path in config.styles)
     again = f" from step {transfer.done} of {transfer.total}" if resume else f", {transfer.total} steps"
     yield Plan(
-        f"Paint {printable(config.content.name)} in the style of {names}{again}, at {sizes} pixels, by {config.network}.",
+        f"Paint {printable(config.content.name)} in the style of {names}{again}, at {sizes} pixels, "
+        f"by {config.network}.",
         seconds=transfer.estimate(),
     )
     shown = perf_counter()

@@ -131,8 +131,8 @@ def run_race(
 ) -> Iterator[Event]:
     """Paint with both optimizers from `seeds` noises, at one size: yields events, at last `Done` with the race.
 
-    L-BFGS makes `steps` steps (150 by default); Adam goes on for as many seconds as that took. The learning rate of Adam
-    is the configuration's, or its best one (`style_run`).
+    L-BFGS makes `steps` steps (150 by default); Adam goes on for as many seconds as that took. The learning rate of
+    Adam is the configuration's, or the default.
 
     Args:
         config: Pictures and settings; its `optimizer`, `scales` and `start` do not count.
