@@ -68,7 +68,7 @@ def main() -> None:
         (folder / f"{name}.png").write_bytes(encode_png(painting))
     settings: dict[str, dict[str, Any]] = {
         "L-BFGS": {},
-        "Adam": {"optimizer": "adam", "steps": 150},
+        "Adam": {"optimizer": "adam", "steps": 100},
         "colors kept": {"keep_colors": "luminance"},
         "Wasserstein": {"loss": "wasserstein"},
     }
@@ -76,7 +76,7 @@ def main() -> None:
     for name, painting in paintings.items():
         row = [np.asarray(Image.fromarray(painting).resize((240, 240), Image.Resampling.LANCZOS))]
         for title, more in settings.items():
-            result = style_transfer(network, photo, painting, **{"size": 288, "scales": 2, "steps": 60, **more})
+            result = style_transfer(network, photo, painting, **{"size": 224, "scales": 2, "steps": 50, **more})
             print(name, title, f"{result.seconds:.0f} s", {k: round(v, 4) for k, v in list(result.losses.items())[:3]})
             (folder / f"{name}-{title}.png").write_bytes(encode_png(result.pixels))
             row.append(result.pixels)

@@ -5,7 +5,10 @@ Imported eagerly, as the floors below it are.
 
 from striate.dreams import after_step, objectives, optimizers, transforms
 from striate.dreams.color import color_matrix
+from striate.dreams.deep_dream import deep_dream, stream_deep_dream
 from striate.dreams.dream import Dream, Step
+from striate.dreams.dream_picture import DreamPicture
+from striate.dreams.dreamer import Dreamer, DreamStep, Painting
 from striate.dreams.enlarged_image import EnlargedImage
 from striate.dreams.fourier_image import FourierImage
 from striate.dreams.gram import gram_matrix
@@ -22,9 +25,13 @@ from striate.dreams.subject import Subject, build_subject
 
 __all__ = [
     "Dream",
+    "DreamPicture",
+    "DreamStep",
+    "Dreamer",
     "EnlargedImage",
     "FourierImage",
     "Objective",
+    "Painting",
     "Parametrization",
     "PhaseImage",
     "PixelImage",
@@ -38,11 +45,13 @@ __all__ = [
     "after_step",
     "build_subject",
     "color_matrix",
+    "deep_dream",
     "gram_matrix",
     "magnitude_spectrum",
     "objectives",
     "optimizers",
     "photo_spectrum",
+    "stream_deep_dream",
     "style_transfer",
     "transforms",
 ]

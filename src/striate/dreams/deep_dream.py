@@ -73,11 +73,12 @@ def deep_dream(
         DataError: A file that cannot be read.
 
     Source:
-        Mordvintsev, Olah, Tyka 2015, "Inceptionism"; google/deepdream, `dream.ipynb` (octaves, jitter, mean |g|, guide).
+        Mordvintsev, Olah, Tyka 2015, "Inceptionism"; google/deepdream, `dream.ipynb` (octaves, jitter, mean |g|,
+        guide).
     Differs:
         The octaves' photos are averaged as they become smaller (there: interpolated, which aliases). A mixture's
-        gradients are brought to one size before they are weighted. Places of the smallest octave's photo and its
-        detail are clipped together before the first step.
+        gradients are brought to one size before they are weighted. Photo and detail are clipped together
+        before the first step of an octave (there: after it).
 
     >>> import numpy as np, striate
     >>> photo = np.random.default_rng(0).integers(0, 255, (64, 80, 3), dtype=np.uint8)

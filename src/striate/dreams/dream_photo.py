@@ -28,7 +28,8 @@ def dream_size(height: int, width: int, size: DreamSize = None) -> tuple[int, in
     Args:
         height: Of the photo.
         width: Of the photo.
-        size: Longer side in pixels; `original` for the photo's own. None for its own, but 224 at least and 1024 at most.
+        size: Longer side in pixels; `original` for the photo's own. None for its own, within 224 to
+            1024.
 
     Raises:
         ConfigError: `size` below 32 or something else.
@@ -42,7 +43,7 @@ def dream_size(height: int, width: int, size: DreamSize = None) -> tuple[int, in
         wanted = min(max(longer, _LEAST_PX), LARGEST_PX)
     elif size == "original":
         wanted = longer
-    elif isinstance(size, bool) or not isinstance(size, int) or size < SMALLEST_PX:
+    elif size < SMALLEST_PX:
         raise ConfigError(f"size must be 'original' or the longer side, {SMALLEST_PX} pixels or more; got {size!r}.")
     else:
         wanted = size

@@ -99,7 +99,7 @@ class Dreamer:
         if jitter < 0 or tile < 64:
             raise ConfigError(f"jitter must be 0 or more and tile at least 64 pixels; got {jitter} and {tile}.")
         octave_sizes(64, 64, octaves=octaves, scale=scale)  # says what is wrong with them
-        self.whole = build_subject(network, channels=channels, limits=limits)
+        self.whole = _full_precision(build_subject(network, channels=channels, limits=limits))
         self.limits = (0.0, 1.0) if isinstance(network, Network) else limits
         self.goals = read_goals(network, target, channels=self.whole.channels)
         layers = reduce(frozenset.union, (goal.objective.layers for goal in self.goals))
@@ -263,6 +263,14 @@ class Painting:
             size = float(gradient.abs().mean(dtype=torch.float64))
             shares.append(goal.weight / size if size else 0.0)
         return shares
+
+
+def _full_precision(subject: Subject) -> Subject:
+    """Pictures are painted in 32 bits at least; 16-bit weights get their own kind in the module's input."""
+    inner, kind = subject.prepare, subject.dtype
+    if kind in (torch.float32, torch.float64):
+        return subject
+    return replace(subject, prepare=lambda x: inner(x).to(kind))
 
 
 def _guided(subject: Subject, goals: tuple[Goal, ...], guide: Any, size: int | None) -> tuple[Goal, ...]:

@@ -43,9 +43,9 @@ class StylePreset:
 
     convention: Convention = "relative"
     content_weight: float = 1.0
-    style_weight: float = 10.0
+    style_weight: float = 100.0  # with 10, colors hardly left the photo's
     layer_ratio: float = 1.0
-    tv_weight: float = 0.0
+    tv_weight: float = 2.0
     layers: Literal["gatys", "first"] = "gatys"
     pooling: Pooling = "max"
     optimizer: Literal["lbfgs", "adam"] = "lbfgs"
@@ -57,9 +57,9 @@ class StylePreset:
 
 STYLE_PRESETS = {
     "striate": StylePreset(),
-    "gatys": StylePreset("gatys", 1.0, 1e3, pooling="average", steps=500, scales=1, start="noise"),
+    "gatys": StylePreset("gatys", 1.0, 1e3, tv_weight=0.0, pooling="average", steps=500, scales=1, start="noise"),
     "jcjohnson": StylePreset("jcjohnson", 5.0, 500.0, tv_weight=1e-3, steps=1000, scales=1, start="noise"),
-    "tutorial": StylePreset("jcjohnson", 1.0, 5e6, layers="first", steps=300, scales=1),
+    "tutorial": StylePreset("jcjohnson", 1.0, 5e6, tv_weight=0.0, layers="first", steps=300, scales=1),
     "crowsonkb": StylePreset(
         "crowsonkb",
         0.015,
