@@ -4,10 +4,10 @@
     python benchmarks/style.py --size 512 --closures 60     (short: the tutorial's time for 300 is then extrapolated)
 
 The tutorial's loop as published: loss modules in a Sequential that ends with the last of them, weights frozen, L-BFGS
-with its defaults, the picture clamped in every closure. Ours: the same objective from coarse to fine, in bfloat16 where
-the processor has it. Losses are evaluated in float32 by one function, of pictures clamped to [0, 1]; evaluations are not
-part of the times. "Reached" is the first time at which our loss is at or below the tutorial's last, and lowest, one:
-its L-BFGS has no line search and sometimes leaves a good picture.
+with its defaults, the picture clamped in every closure. Ours: the same objective from coarse to fine, in bfloat16
+where the processor has it. Losses are evaluated in float32 by one function, of pictures clamped to [0, 1]; that does
+not count in the times. "Reached" is the first time at which our loss is at or below the tutorial's last one; "lowest"
+asks the same of its lowest: its L-BFGS has no line search and sometimes leaves a good picture.
 """
 
 import argparse

@@ -107,6 +107,15 @@ def test_wasserstein_is_scipys() -> None:
     assert torch.autograd.gradcheck(lambda z: wasserstein2(moments(z), y), v, atol=1e-6)
 
 
+def test_wasserstein_of_what_is_not_finite_is_not_finite() -> None:
+    x = maps(8, 9, 9)
+    x[0, 0, 0, 0] = torch.inf
+    x.requires_grad_()
+    value = wasserstein2(moments(x), moments(maps(9, 9, 9)))
+    assert not bool(value.isfinite())
+    assert not bool(torch.autograd.grad(value, x)[0].isfinite().all())
+
+
 def test_histograms_compare_channels_by_rank() -> None:
     x, y = maps(10, 8, 8), maps(11, 8, 8)
     term = HistogramTerm("l", 1.0, quantiles(y), "gatys")

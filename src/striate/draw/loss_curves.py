@@ -45,6 +45,8 @@ def draw_loss_curves(
     >>> draw_loss_curves({"L-BFGS": ([1, 2, 3], [1.0, 0.1, 0.02])}, width=400, height=240).shape
     (240, 400, 3)
     """
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
     if not lines:
         raise ShapeError("lines must hold at least one curve, got none.")
     chart = Chart.open(width=width, height=height, theme=theme)
@@ -66,6 +68,8 @@ def draw_loss_curves(
             last = int(np.flatnonzero(np.isfinite(values))[-1])
             ends.append((name, float(at[last]), float(values[last]), color))
     axes.margins(x=0.02, y=0.08)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.minorticks_off()
     low, high = np.log10(axes.get_ylim())
     for number, (name, place, value, color) in enumerate(sorted(ends, key=lambda end: end[2])):

@@ -35,6 +35,8 @@ class StylePreset:
         layers: `gatys`: the rule of `find_layers`; `first`: the first five convolutions, the fourth for content.
         pooling: `max` or `average`.
         optimizer: `lbfgs` or `adam`.
+        learning_rate: Of Adam.
+        average: Share that an average of Adam's pictures keeps at each step; 0 for the last picture itself.
         steps: At each size.
         scales: Sizes at most.
         scale_factor: From one size to the next.
@@ -49,6 +51,8 @@ class StylePreset:
     layers: Literal["gatys", "first"] = "gatys"
     pooling: Pooling = "max"
     optimizer: Literal["lbfgs", "adam"] = "lbfgs"
+    learning_rate: float = 0.05
+    average: float = 0.0
     steps: int = 100
     scales: int = 3
     scale_factor: float = 2.0
@@ -67,6 +71,8 @@ STYLE_PRESETS = {
         layer_ratio=4.0,
         tv_weight=2.0,
         optimizer="adam",
+        learning_rate=0.02,
+        average=0.99,
         steps=500,
         scales=5,
         scale_factor=2**0.5,

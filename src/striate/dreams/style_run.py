@@ -28,8 +28,7 @@ from striate.models import Network
 __all__ = ["KeepColors", "StyleTransfer"]
 
 _HISTORY_BYTES, _HISTORY = 2**28, (5, 50)  # what L-BFGS may remember
-_ADAM = Adam(lr=0.02, betas=(0.9, 0.99))
-_AVERAGE = 0.99  # of Adam's iterates
+_BETAS = (0.9, 0.99)
 _GAMUT = 100.0  # of the first loss: 1 let values out of [0, 1] that a clamp at the end turned into three times the loss
 
 
@@ -56,7 +55,7 @@ class StyleTransfer:
         scale_factor: From one size to the next.
         steps: At each size; or one number for each.
         optimizer: `lbfgs` or `adam`.
-        learning_rate: Of Adam; 0.02 by default.
+        learning_rate: Of Adam; 0.05 by default.
         pooling: `max` or `average`.
         keep_colors: `luminance` or `match` (`style_colors`); None takes the painting's colors.
         masks: For each painting, where it goes: pictures of any size, white for here; gray counts in part.
@@ -135,10 +134,12 @@ class StyleTransfer:
         sides = scale_sizes(longer, scales=_or(scales, chosen.scales), factor=_or(scale_factor, chosen.scale_factor))
         self.sizes = tuple(sized((photo.shape[2], photo.shape[3]), side) for side in sides)
         self.steps = _steps(steps if steps is not None else chosen.steps, len(self.sizes))
-        self.optimizer = _optimizer(optimizer if optimizer is not None else chosen.optimizer, learning_rate)
+        self.optimizer = _optimizer(
+            optimizer if optimizer is not None else chosen.optimizer, learning_rate, chosen.learning_rate
+        )
         self.keep_colors, self.seed, self.preset = keep_colors, seed, preset
         self.start_name, self._start = self._read_start(start if start is not None else chosen.start)
-        self.average = _AVERAGE if isinstance(self.optimizer, Adam) else 0.0
+        self.average = chosen.average if isinstance(self.optimizer, Adam) else 0.0
         self.scale, self.seconds = 0, 0.0
         self.curve: list[float] = []  # the loss before every step
         self.counts: list[int] = []  # evaluations of the loss so far, at every step
@@ -182,7 +183,8 @@ class StyleTransfer:
             while self.done < self.total:
                 yield from self._run_scale(preview_every)
         except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
-            if type(error) is RuntimeError and "memory" not in str(error):
+            ended = isinstance(error, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(error)
+            if not ended and "can't allocate memory" not in str(error):
                 raise
             raise out_of_memory(self.sizes[self.scale], self.goal.tile) from error
 
@@ -375,14 +377,14 @@ def _steps(steps: int | Sequence[int], scales: int) -> tuple[int, ...]:
     return found
 
 
-def _optimizer(name: str, learning_rate: float | None) -> Optimizer:
+def _optimizer(name: str, learning_rate: float | None, default: float) -> Optimizer:
     if name == "lbfgs":
         if learning_rate is not None:
             raise ConfigError("learning_rate is Adam's; L-BFGS searches along a line. Leave it out, or use 'adam'.")
         return LBFGS()
     if name != "adam":
         raise ConfigError(f"optimizer must be 'lbfgs' or 'adam'; got {name!r}.")
-    return _ADAM if learning_rate is None else Adam(lr=learning_rate, betas=_ADAM.betas)
+    return Adam(lr=default if learning_rate is None else learning_rate, betas=_BETAS)
 
 
 def _history(values: int) -> int:

@@ -206,7 +206,7 @@ def wasserstein2(found: Moments, wanted: Moments) -> Float[Tensor, ""]:
     """
     means = (found.mean - wanted.mean).square().sum()
     covariance, other = found.covariance, wanted.covariance
-    values, vectors = torch.linalg.eigh(other.detach())
+    values, vectors = _eigen(other.detach())
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     inner = root @ covariance @ root
     cross: Tensor = _RootTrace.apply((inner + inner.T) / 2)  # type: ignore[no-untyped-call]
@@ -219,7 +219,7 @@ class _RootTrace(torch.autograd.Function):
     @staticmethod
     def forward(ctx: "torch.autograd.function.FunctionCtx", x: Tensor) -> Tensor:
         """Σ √λ."""
-        values, vectors = torch.linalg.eigh(x)
+        values, vectors = _eigen(x)
         ctx.save_for_backward(values, vectors)
         found: Tensor = values.clamp(min=0).sqrt().sum()
         return found
@@ -232,6 +232,17 @@ class _RootTrace(torch.autograd.Function):
         floor = (values.amax() * 1e-6).clamp(min=torch.finfo(values.dtype).tiny)
         found: Tensor = to_trace / 2 * (vectors * values.clamp(min=floor).rsqrt()) @ vectors.T
         return found
+
+
+def _eigen(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and vectors; NaN where a search along a line has left the numbers, so that the step is undone."""
+    if not bool(x.isfinite().all()):
+        return x.new_full((len(x),), torch.nan), torch.full_like(x, torch.nan)
+    try:
+        values, vectors = torch.linalg.eigh(x)
+    except torch.linalg.LinAlgError:  # float32 does not always get there
+        values, vectors = (found.to(x) for found in torch.linalg.eigh(x.double()))
+    return values, vectors
 
 
 def _values(maps: Tensor, guide: Tensor | None) -> Tensor:

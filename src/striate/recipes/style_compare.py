@@ -84,10 +84,12 @@ class OptimizerRace:
                 if not mine:
                     continue
                 end = min(float(getattr(curve, axis)[-1]) for curve in mine)
-                grid = np.linspace(max(float(getattr(curve, axis)[0]) for curve in mine), end, 100)
-                rows = np.array([np.exp(np.interp(grid, getattr(c, axis), np.log(c.losses))) for c in mine])
-                lines[label] = (grid, np.median(rows, 0))
-                bands[label] = (rows.min(0), rows.max(0))
+                grid = np.linspace(min(float(getattr(curve, axis)[0]) for curve in mine), end, 100)
+                rows = np.array(
+                    [np.exp(np.interp(grid, getattr(c, axis), np.log(c.losses), left=np.nan)) for c in mine]
+                )
+                lines[label] = (grid, np.nanmedian(rows, 0))
+                bands[label] = (np.nanmin(rows, 0), np.nanmax(rows, 0))
             note = f"{self.network}, {len({c.seed for c in self.curves})} seeds"
             sides.append(
                 draw_loss_curves(
