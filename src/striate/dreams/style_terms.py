@@ -240,7 +240,7 @@ def _eigen(x: Tensor) -> tuple[Tensor, Tensor]:
         return x.new_full((len(x),), torch.nan), torch.full_like(x, torch.nan)
     try:
         values, vectors = torch.linalg.eigh(x)
-    except torch.linalg.LinAlgError:  # float32 does not always get there
+    except RuntimeError:  # float32 does not always get there
         values, vectors = (found.to(x) for found in torch.linalg.eigh(x.double()))
     return values, vectors
 
