@@ -68,7 +68,7 @@ def main() -> None:
         (folder / f"{name}.png").write_bytes(encode_png(painting))
     settings: dict[str, dict[str, Any]] = {
         "L-BFGS": {},
-        "Adam": {"optimizer": "adam", "steps": 100},
+        "Adam": {"optimizer": "adam"},
         "colors kept": {"keep_colors": "luminance"},
         "Wasserstein": {"loss": "wasserstein"},
     }
