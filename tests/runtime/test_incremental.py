@@ -35,18 +35,32 @@ def asked(module: nn.Module, x: Tensor, places: Places, patch: Tensor) -> Tensor
 
 
 def assert_exact(module: nn.Module, x: Tensor, window: int = 4, stride: int = 3) -> float:
-    """Every answer is the naive loop's to 1e-9; gives the share of the work that was planned."""
+    """Every answer is the naive loop's to 1e-9 of what the patch changes; gives the share of the work that was planned.
+
+    Not to 1e-9 of the answer: a network whose answer hardly depends on the picture would pass with anything.
+    """
     module.eval()
     places = Places(starts(x.shape[2], window, stride), starts(x.shape[3], window, stride), (window, window))
     patch = torch.linspace(-1, 1, x.shape[1], dtype=x.dtype).view(-1, 1, 1)
     network = follow(module, x)
     assert network is not None
     wanted = asked(module, x, places, patch)
+    with torch.no_grad():
+        signal = float((wanted - module(x)).abs().max())
+    assert signal > 1e-4 * float(wanted.abs().max()), "the answer does not depend on the picture: nothing is tested"
     got = torch.full_like(wanted, float("nan"))
     for numbers, answers in network.answers(x, places, patch):
         got[numbers] = answers
-    torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(got / signal, wanted / signal, rtol=0, atol=1e-9)
     return network.work(places, (x.shape[2], x.shape[3]))
+
+
+def lively(module: nn.Module) -> nn.Module:
+    """Weights that keep a signal's size through any depth; GoogLeNet's own shrink it to 1e-12."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+    return module
 
 
 class Head(nn.Module):
@@ -240,6 +254,7 @@ def test_networks_of_the_catalogue(name: str) -> None:
     try:
         with torch.no_grad():
             module = forget_statistics(create_model(name, num_classes=5)).double()
+            module = lively(module) if name in {"alexnet", "googlenet", "squeezenet1_1"} else module
     except LookupError:
         pytest.skip("not in the catalogue")
     side = 128 if name in {"alexnet", "densenet121"} else 96

@@ -156,9 +156,11 @@ def _graph(module: nn.Module, x: Tensor) -> fx.GraphModule:
     from torch.fx.experimental.proxy_tensor import make_fx
 
     without_writing = torch.func.functionalize(module, remove="mutations")
-    with torch.inference_mode(False), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
-        pictures = torch.empty((_PICTURES, *x.shape[1:]), dtype=x.dtype, device=x.device)
-        traced: fx.GraphModule = make_fx(without_writing, tracing_mode="real", _allow_non_fake_inputs=True)(pictures)
+    with torch.inference_mode(False), torch.no_grad():
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            pictures = torch.empty((_PICTURES, *x.shape[1:]), dtype=x.dtype, device=x.device)
+        # Outside of the mode: `make_fx` takes it from the tensor, and then whatever asks for values is refused.
+        traced: fx.GraphModule = make_fx(without_writing, tracing_mode="fake", _allow_non_fake_inputs=True)(pictures)
     return traced
 
 
