@@ -71,6 +71,13 @@ VERBS = (
         usage="PHOTO [OPTIONS]",
     ),
     Verb(
+        "dream",
+        "striate.cli.dream:dream",
+        "Create",
+        "Paint into a photo what a layer sees in it.",
+        usage="PHOTO [OPTIONS]",
+    ),
+    Verb(
         "style",
         "striate.cli.style:style",
         "Create",

@@ -36,7 +36,7 @@ def octave_sizes(height: int, width: int, *, octaves: int, scale: float) -> tupl
     return tuple(reversed(kept))
 
 
-def resample(x: Float[Tensor, "n c h w"], size: tuple[int, int]) -> Float[Tensor, "n c h w"]:
+def resample(x: Float[Tensor, "n c h w"], size: tuple[int, int]) -> Float[Tensor, "n c h2 w2"]:
     """Linear interpolation, averaging where it becomes smaller."""
     if tuple(x.shape[2:]) == size:
         return x

@@ -141,7 +141,7 @@ def _what(found: Heatmap | InputGradient) -> str:
     """What was done, with the parameters it was done with."""
     parameters = found.parameters
     grid = "" if not isinstance(found, Heatmap) or found.grid is None else " × ".join(map(str, found.grid.shape[1:3]))
-    facts = {
+    facts: dict[str, Any] = {
         "layer": parameters.get("layer", "the last map"),
         "grid": grid,
         "samples": parameters.get("samples", ""),
