@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from striate.runtime.incremental.assemble import Canvas, paste, rows_of
 from striate.runtime.incremental.intervals import Window
@@ -17,7 +18,10 @@ from striate.runtime.incremental.plan import Changes, GroupPlan, Region
 from striate.runtime.incremental.program import Program, Step, call, references
 from striate.runtime.incremental.rules import Aligned, Grown, Windowed
 
-__all__ = ["Batch", "CleanPass", "run_whole"]
+__all__ = ["Batch", "CleanPass", "find_neck", "run_rest", "run_whole"]
+
+
+_HEAVY = 2**22  # weights
 
 
 def run_whole(program: Program, x: Tensor, *, keep: set[int] | None = None) -> tuple[Tensor, dict[int, Tensor]]:
@@ -34,6 +38,34 @@ def run_whole(program: Program, x: Tensor, *, keep: set[int] | None = None) -> t
             if last[source] == number and source != program.output:
                 values.pop(source, None)
     return values[program.output], kept
+
+
+def find_neck(program: Program) -> int:
+    """The first step that gives one vector a picture, through which alone everything after it sees the picture.
+
+    What lies behind (the fully connected layers of AlexNet) may read more weights than numbers: then it waits for many
+    pictures. With few weights behind it, the neck is the output itself.
+    """
+    numbers = list(program.steps)
+    for place, number in enumerate(numbers):
+        step = program.steps[number]
+        later = numbers[place + 1 :]
+        through = all(source >= number for reader in later for source in program.steps[reader].sources)
+        if number and step.batched and len(step.shape) == 2 and through:
+            leaves = pytree.tree_leaves([(program.steps[n].args, program.steps[n].kwargs) for n in later])
+            heavy = sum(leaf.numel() for leaf in leaves if isinstance(leaf, Tensor)) > _HEAVY
+            return number if heavy else program.output
+    return program.output
+
+
+def run_rest(program: Program, neck: int, values: Tensor) -> Tensor:
+    """The answers from what the neck gave."""
+    known: dict[int, Any] = {neck: values}
+    for number, step in program.steps.items():
+        if number > neck:
+            known[number] = call(step, known.__getitem__, pictures=len(values))
+    answer: Tensor = known[program.output]
+    return answer
 
 
 @dataclass
@@ -83,19 +115,21 @@ class Batch:
         self.aligned: dict[tuple[int, Region | None], Tensor] = {}
         self.device = clean.maps[0].device
 
-    def run(self, tile: Tensor) -> Tensor:
-        """From the changed rectangles of the picture to the answers."""
+    def run(self, tile: Tensor, *, until: int) -> Tensor:
+        """From the changed rectangles of the picture to the whole output of step `until`."""
         self.values[0] = tile
         last = {source: number for number, step in self.program.steps.items() for source in step.sources}
         for number, step in self.program.steps.items():
             if number:
                 self.values[number] = self._run(number, step)
+            if number == until:
+                break
             for source in references(step):
                 if last[source] == number:
                     self.values.pop(source, None)
                     for key in [key for key in self.aligned if key[0] == source]:
                         del self.aligned[key]
-        answer: Tensor = self.take(self.program.output, None)
+        answer: Tensor = self.take(until, None)
         return answer
 
     def _run(self, number: int, step: Step) -> Any:

@@ -122,6 +122,9 @@ def simplify(program: Program) -> Program | None:
             program.steps[number] = replace(
                 step, operator=affine, args=step.args[:1], kwargs={}, shape=_shape(program, step)
             )
+        elif _is_affine(step):
+            shift, _, scale = step.args
+            program.steps[number] = replace(step, operator=Affine(scale.view(-1), shift.view(-1)), args=step.args[1:2])
         elif step.operator is aten.convolution.default:
             convolution = _as_convolution(step)
             if convolution is not None:
@@ -143,6 +146,16 @@ def simplify(program: Program) -> Program | None:
 
 def _shape(program: Program, step: Step) -> tuple[int, ...]:
     return program.steps[step.args[0].step].shape
+
+
+def _is_affine(step: Step) -> bool:
+    """A constant, plus the picture's map times a constant, both one number a channel."""
+    if step.operator is not aten.addcmul.default or step.kwargs or len(step.args) != 3:
+        return False
+    shift, x, scale = step.args
+    channels = (1, step.shape[1], 1, 1) if len(step.shape) == 4 else ()
+    constants = [tuple(t.shape) for t in (shift, scale) if isinstance(t, Tensor)]
+    return isinstance(x, Ref) and constants == [channels, channels]
 
 
 def _mixes_pictures(program: Program, number: int) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from striate.probe import evaluating, is_compiled
 from striate.runtime.folding import alike, is_hooked
 from striate.runtime.incremental.assemble import Canvas
-from striate.runtime.incremental.execute import Batch, CleanPass, run_whole
+from striate.runtime.incremental.execute import Batch, CleanPass, find_neck, run_rest, run_whole
 from striate.runtime.incremental.intervals import Interval
 from striate.runtime.incremental.plan import (
     Changes,
@@ -28,6 +28,7 @@ from striate.runtime.incremental.simplify import simplify
 
 Ints = NDArray[np.int64]
 
+_NECK_BYTES = 8 * 2**20  # what waits for the layers behind the neck
 _BATCH = 32 * 2**20  # larger batches leave the cache, smaller ones call too often
 
 __all__ = ["IncrementalNetwork", "Places", "follow"]
@@ -125,6 +126,10 @@ class IncrementalNetwork:
             clean = CleanPass(self.program, maps)
         asked = np.zeros(places.count, dtype=bool)
         asked[slice(None) if wanted is None else wanted] = True
+        neck = find_neck(self.program)
+        each = int(np.prod(self.program.steps[neck].shape[1:])) * x.element_size()
+        room = max(min(_NECK_BYTES, memory // 8) // each, 1) if neck != self.program.output else 1
+        waiting: list[tuple[Ints, Tensor]] = []  # as far as the neck
         for plan in plans:
             ys, xs = (grid.ravel() for grid in np.meshgrid(plan.ys, plan.xs, indexing="ij"))
             numbers = ys * len(places.lefts) + xs
@@ -134,10 +139,19 @@ class IncrementalNetwork:
             size = _places_at_once(changes, plan, x, memory)
             pieces = -(-len(numbers) // min(size, most or size))
             for some_y, some_x, some in zip(*(np.array_split(a, pieces) for a in (ys, xs, numbers)), strict=True):
+                if waiting and sum(len(n) for n, _ in waiting) + len(some) > min(room, most or room):
+                    yield self._finish(waiting, neck)
+                    waiting = []
                 with torch.inference_mode():
                     tile = _patched(x, plan.regions[0], (tops, lefts), some_y, some_x, patch)
-                    answer = Batch(changes, plan, clean, some_y, some_x).run(tile)
-                yield some, answer
+                    waiting.append((some, Batch(changes, plan, clean, some_y, some_x).run(tile, until=neck)))
+        if waiting:
+            yield self._finish(waiting, neck)
+
+    def _finish(self, waiting: list[tuple[Ints, Tensor]], neck: int) -> tuple[Ints, Tensor]:
+        with torch.inference_mode():
+            values = torch.cat([value for _, value in waiting])
+            return np.concatenate([numbers for numbers, _ in waiting]), run_rest(self.program, neck, values)
 
     def least_memory(self, places: Places, x: Tensor) -> int:
         """Bytes that the kept maps and a batch of one place take."""
