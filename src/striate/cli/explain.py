@@ -33,7 +33,7 @@ def explain(
     window: int | None = None,
     stride: int | None = None,
     channels: int = 12,
-    method: tuple[str, ...] = (),
+    methods: Annotated[tuple[str, ...], Parameter(name="--method")] = (),
     checks: Annotated[bool, Parameter(negative="--no-checks", show_default=False)] = True,
     batch_size: int | None = None,
     max_megapixels: float = 64.0,
@@ -53,7 +53,7 @@ def explain(
             16, or a fifth of a small picture.
         stride: Pixels between two places of the patch; smaller is finer and slower.
         channels: Channels to show for each stage.
-        method: Maps to make, such as occlusion,grad-cam, or all: occlusion, saliency, input-gradient, guided-backprop,
+        methods: Maps to make, such as occlusion,grad-cam, or all: occlusion, saliency, input-gradient, guided-backprop,
             deconvnet, grad-cam, guided-grad-cam, smooth-grad, integrated-gradients. When it is not given: occlusion,
             saliency, guided-backprop, deconvnet and grad-cam.
         checks: Test how well each map ranks the pixels (deletion and insertion).
@@ -92,7 +92,7 @@ def explain(
         window=window,
         stride=stride,
         channels=channels,
-        methods=method,
+        methods=methods,
         checks=checks,
         batch_size=batch_size,
         max_megapixels=max_megapixels,
