@@ -152,6 +152,7 @@ class Painting:
         self._octave = 0
         self._detail = torch.zeros_like(self.photo[:, :, :1, :1])
         self._factors: list[float] | None = None
+        self._redirected = False
         self._dream: Dream | None = None
 
     @property
@@ -204,6 +205,7 @@ class Painting:
             "history": list(self.history),
             "norms": list(self.norms),
             "factors": self._factors,
+            "redirected": self._redirected,
             "dream": None if self._dream is None else self._dream.state(),
         }
 
@@ -212,7 +214,7 @@ class Painting:
         self._octave = state["octave"]
         self._detail = state["detail"].to(self.photo)
         self.history, self.norms = list(state["history"]), list(state["norms"])
-        self._factors, self._dream = state["factors"], None
+        self._factors, self._redirected, self._dream = state["factors"], state["redirected"], None
         if state["dream"] is not None:
             self._dream = self._build()
             self._dream.restore(state["dream"])
@@ -234,7 +236,7 @@ class Painting:
         if rows * columns > 1:  # as far as a tile, so that every seam moves everywhere
             move = (Roll(max(own.jitter, own.tile // 2)), Tiles(own.tile))
         if self._factors is None:
-            self._factors = self._shares(image, move)
+            self._factors, self._redirected = self._shares(image, move)
         goal = reduce(add, (f * goal.objective for f, goal in zip(self._factors, own.goals, strict=True)))
         return self._run_of(image, goal, move, own.steps)
 
@@ -247,22 +249,32 @@ class Painting:
             transform=Compose(move),
             optimizer=SGD(lr=own.strength / 255, normalize="mean"),
             steps=steps,
-            redirect_steps=_REDIRECT_STEPS,
+            redirect_steps=_REDIRECT_STEPS if self._redirected else 0,
             views_at_once=1,
             seed=(own.seed * 1_000_003 + self.frame) * 64 + self._octave,
         )
 
-    def _shares(self, image: PixelImage, move: tuple[Transform, ...]) -> list[float]:
-        """What each goal is multiplied by, so that weights are shares of the step."""
+    def _shares(self, image: PixelImage, move: tuple[Transform, ...]) -> tuple[list[float], bool]:
+        """What each goal is multiplied by, so that weights are shares of the step; whether one of them is silent.
+
+        Looking for silent units at every ReLU costs as much as the convolutions, so it is done only where one is.
+        """
         goals = self.dreamer.goals
+        if len(goals) == 1 and goals[0].layer:
+            return [goals[0].weight], False
+        self._redirected = False
+        sizes = [self._size_of(goal, image, move) for goal in goals]
+        if not all(sizes):
+            self._redirected = True
+            sizes = [size or self._size_of(goal, image, move) for size, goal in zip(sizes, goals, strict=True)]
         if len(goals) == 1:
-            return [goals[0].weight]
-        shares = []
-        for goal in goals:
-            _, (gradient,) = self._run_of(image, goal.objective, move, 1).evaluate()
-            size = float(gradient.abs().mean(dtype=torch.float64))
-            shares.append(goal.weight / size if size else 0.0)
-        return shares
+            return [goals[0].weight], self._redirected
+        return [g.weight / size if size else 0.0 for g, size in zip(goals, sizes, strict=True)], self._redirected
+
+    def _size_of(self, goal: Goal, image: PixelImage, move: tuple[Transform, ...]) -> float:
+        """The mean absolute value of a goal's gradient; 0 for a unit that is switched off everywhere."""
+        _, (gradient,) = self._run_of(image, goal.objective, move, 1).evaluate()
+        return float(gradient.abs().mean(dtype=torch.float64))
 
 
 def _full_precision(subject: Subject) -> Subject:
