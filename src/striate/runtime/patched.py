@@ -12,11 +12,12 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from striate.errors import ConfigError, StriateError
-from striate.probe import evaluating, summary
+from striate.probe import evaluating, is_compiled, summary
 from striate.runtime.batching import best_batch_size
-from striate.runtime.folding import alike, fold
+from striate.runtime.folding import alike, fold, is_hooked
 from striate.runtime.incremental import IncrementalNetwork, Places, follow
 
 __all__ = ["patched_answers", "visible_places"]
@@ -111,10 +112,12 @@ def _by_picture(batch: list[tuple[int, int]], answers: Tensor) -> Iterator[tuple
 
 
 def _followed(module: nn.Module, x: Tensor, places: Places, asked: int, memory: int) -> IncrementalNetwork | None:
-    try:
-        macs = summary(module, tuple(x.shape[1:]), run=False).macs
-    except (StriateError, RuntimeError):  # what cannot be watched cannot be followed
+    if is_hooked(module) or is_compiled(module):
         return None
+    # Counted on a real pass: the layer table would say it too, but takes longer than the pass does.
+    with evaluating(module), torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        module(x[:1])
+    macs = counter.get_total_flops() // 2
     if macs * asked < _PAYS_MACS:
         return None
     network = follow(module, x)
