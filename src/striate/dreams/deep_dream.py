@@ -51,7 +51,8 @@ def deep_dream(
             (`blocks.4,blocks.2:7=0.5`), a list, or names with weights. By default the end of the stage at two thirds of
             the network's depth.
         guide: A second picture: at every place, the layer becomes like what is most like it there.
-        size: Longer side in pixels, or `original`; by default the photo's own, at most 1024 (and 224 at least).
+        size: Longer side in pixels, or `original`; by default that of a tensor, and a photo's own within 224
+            to 1024.
         octaves: Sizes to paint at, from small to full; those below 32 pixels a side are left out.
         scale: From one to the next.
         steps: At every octave.

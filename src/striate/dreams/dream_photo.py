@@ -28,8 +28,7 @@ def dream_size(height: int, width: int, size: DreamSize = None) -> tuple[int, in
     Args:
         height: Of the photo.
         width: Of the photo.
-        size: Longer side in pixels; `original` for the photo's own. None for its own, within 224 to
-            1024.
+        size: Longer side in pixels; `original` for the photo's own; None for that, within 224 to 1024.
 
     Raises:
         ConfigError: `size` below 32 or something else.
@@ -69,7 +68,7 @@ def photo_tensor(
     Args:
         subject: The network.
         photo: One photo: a path, the bytes of a file, uint8 `h w 3`, or a tensor `1 c h w`.
-        size: As for `dream_size`.
+        size: As for `dream_size`; a tensor stays at its own size where None is given.
         limits: What black and white are in a tensor for a plain module; None for RGB in [0, 1].
         name: Of the argument, for errors.
 
@@ -88,6 +87,8 @@ def photo_tensor(
         x = (x * x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
     if x.shape[1] != subject.channels:
         raise ShapeError(f"{name} must have {subject.channels} channels for this network; got {x.shape[1]}.")
+    if size is None and isinstance(photo, Tensor):
+        size = "original"
     sides = dream_size(x.shape[2], x.shape[3], size)
     with torch.inference_mode(False), torch.no_grad():
         dtype = torch.float64 if subject.dtype == torch.float64 else torch.float32

@@ -154,7 +154,7 @@ def _find(network: Network | nn.Module, text: str) -> Goal | None:
         try:
             return _class(network, labels.find(text))
         except UnknownNameError as error:
-            if " classes: " in str(error) and not _is_address(text):  # a word of several names: theirs to choose
+            if " classes: " in str(error) and ":" not in text:  # a word of several names: theirs to choose
                 raise
     elif re.fullmatch(r"#?\d+", text):
         return _class(network, int(text.removeprefix("#")))
@@ -166,13 +166,19 @@ def _find(network: Network | nn.Module, text: str) -> Goal | None:
 def _unknown(network: Network | nn.Module, text: str) -> Exception:
     module = network.module if isinstance(network, Network) else network
     labels = network.labels if isinstance(network, Network) else None
-    try:
-        if _is_address(text):
-            require_layer(module, UnitAddress.parse(text).layer.partition("#")[0])
-        elif labels:
+    found: list[str] = []
+    if labels and not (_is_address(text) and re.search(r"[.:#]", text)):
+        try:
             labels.find(text)
-    except UnknownNameError as error:
-        return error
+        except UnknownNameError as error:
+            found.append(str(error))
+    if _is_address(text):
+        try:
+            require_layer(module, UnitAddress.parse(text).layer.partition("#")[0])
+        except UnknownNameError as error:
+            found.append(str(error))
+    if found:
+        return UnknownNameError(" ".join(found))
     return ConfigError(f"target must be a layer, a unit's address such as 'features.3:17', or a class; got {text!r}.")
 
 

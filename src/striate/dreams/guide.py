@@ -20,12 +20,12 @@ __all__ = ["guided"]
 _PRODUCTS_AT_ONCE = 2**24  # 64 MB of dot products in float32
 
 
-def guided(layer: str, features: Float[Tensor, "1 c gh gw"]) -> Objective:
+def guided(layer: str, features: Float[Tensor, "..."]) -> Objective:
     """Σ over the places of a layer of the largest dot product with any of the guide's features.
 
     Args:
         layer: A layer that answers `n c h w`.
-        features: What it answers to the guide; any number of places.
+        features: What it answers to the guide, `1 c gh gw`; any number of places.
 
     Raises:
         ShapeError: `features` are not `1 c h w`; later, a layer of other channels.
