@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from pickle import UnpicklingError  # only the name of what torch raises
 from time import perf_counter
 from typing import Any, Literal
 
@@ -239,8 +240,8 @@ class _Work:
             if kept["run"] != self.identity:
                 return 0
             painting.restore(kept["state"])
-        except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
-            raise DataError(f"'{self.unfinished}' is damaged ({error}). Remove it to begin again.") from error
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError) as error:
+            raise DataError(f"'{self.unfinished}' is damaged. Remove it to begin again.") from error
         return painting.done
 
     def _say(self, painting: Painting, there: int, resumed: int) -> str:
