@@ -46,7 +46,7 @@ def test_events_and_the_picture(tmp_path: Path) -> None:
     assert plan.seconds is not None
     assert "Dream of c3 of lenet5.mnist in a <b>photo.png: 64 × 48 pixels, 2 octaves, 3 steps each." in plan.text
     steps = [event for event in events if isinstance(event, Progress) and event.total]
-    assert [event.done for event in steps] == list(range(1, 7))
+    assert [event.done for event in steps] == [112, 225, 337, 558, 779, 1000]  # pixels, not steps, are what it costs
     done = events[-1]
     assert isinstance(done, Done)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dream.png"]
@@ -84,7 +84,7 @@ def test_other_settings_begin_again_and_damage_is_said(tmp_path: Path) -> None:
 def test_previews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("striate.recipes.dream._PREVIEW_S", 0.0)
     for event in run(settings(tmp_path)):
-        if isinstance(event, Progress) and event.done == 2:
+        if isinstance(event, Progress) and event.total and event.done > 200:
             with Image.open(tmp_path / "out" / "dream-preview.jpg") as preview:
                 assert preview.size == (64, 48)
             break

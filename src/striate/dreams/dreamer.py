@@ -48,6 +48,7 @@ class DreamStep:
     Attributes:
         done: Steps done, of all octaves together.
         total: Steps in all.
+        share: Of the work that is done, 0 to 1: a step costs by its pixels.
         octave: Number of the octave, from 1.
         octaves: How many there are.
         size: `(h, w)` of this octave.
@@ -59,6 +60,7 @@ class DreamStep:
 
     done: int
     total: int
+    share: float
     octave: int
     octaves: int
     size: tuple[int, int]
@@ -160,6 +162,12 @@ class Painting:
         """Steps done."""
         return len(self.history)
 
+    @property
+    def share(self) -> float:
+        """Of the work that is done, 0 to 1: a step costs by its pixels."""
+        costs = [h * w for h, w in self.sizes for _ in range(self.dreamer.steps)]
+        return sum(costs[: self.done]) / sum(costs)
+
     def run(self) -> Iterator[DreamStep]:
         """Paint from where it is to the end; leave the loop to stop.
 
@@ -178,6 +186,7 @@ class Painting:
                 yield DreamStep(
                     self.done,
                     self.total,
+                    self.share,
                     self._octave + 1,
                     len(self.sizes),
                     size,

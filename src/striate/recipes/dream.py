@@ -168,8 +168,7 @@ class _Work:
             self.identity = {k: v for k, v in self.identity.items() if k not in ("zoom", "turn")}
         self.unfinished = config.folder / f".{config.picture.stem}.unfinished.pt"
         self.preview = config.folder / f"{config.picture.stem}-preview.jpg"
-        self._shown = self._began = perf_counter()
-        self._step_s = 0.0
+        self._shown = perf_counter()
 
     def run(self, should_stop: Callable[[], bool], kind: FilmKind) -> Iterator[Event]:
         config = self.config
@@ -188,8 +187,7 @@ class _Work:
                 for step in painting.run():
                     self._show(painting)
                     stage = "dreaming" if config.frames == 1 else f"frame {len(frames) + 1} of {config.frames}"
-                    whole = len(frames) * painting.total + step.done
-                    yield Progress(stage, whole, config.frames * painting.total)
+                    yield Progress(stage, round(1000 * (len(frames) + step.share)), 1000 * config.frames)
                     stopped = should_stop()
                     if stopped and painting.done < painting.total:
                         break
@@ -261,17 +259,21 @@ class _Work:
         return f"{printable(text)}."
 
     def _estimate(self, painting: Painting, there: int) -> float:
-        """Seconds that are left, by one gradient at the smallest octave; pixels cost alike."""
+        """Seconds that are left, by a step at the smallest octave; pixels cost alike."""
         if there >= self.config.frames:
             return 0.0
         trial = self.dreamer.paint(painting.photo)
+        warm = len(trial.sizes) > 1 and trial.total > 1  # the first step costs more, but may be half of the work
+        before = after = perf_counter()
+        for step in trial.run():
+            if step.done == 1 + warm:
+                after = perf_counter()
+                break
+            before = perf_counter()
         smallest = trial.sizes[0]
-        began = perf_counter()
-        for _ in trial.run():
-            break
-        second = (perf_counter() - began) / (smallest[0] * smallest[1])
         pixels = sum(h * w for h, w in trial.sizes) * self.config.steps
-        return second * pixels * (self.config.frames - there - painting.done / painting.total)
+        left = self.config.frames - there - painting.share
+        return (after - before) / (smallest[0] * smallest[1]) * pixels * left
 
     def _show(self, painting: Painting) -> None:
         if perf_counter() - self._shown < _PREVIEW_S:
