@@ -1,5 +1,6 @@
 """Where the process begins: nothing is imported yet, so that even the first moments can be interrupted in peace."""
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +16,10 @@ def main(tokens: Sequence[str] | None = None) -> int:
     try:
         from striate.cli.app import main as run
 
-        return run(tokens)
+        code = run(tokens)
+        if tokens is None:
+            gc.freeze()  # the process ends: its memory goes back whole, and searching it for cycles takes a second
+        return code
     except KeyboardInterrupt:  # while the command line itself was still being imported
         sys.stderr.write("Error: Interrupted; nothing more was written.\n")
         return 130

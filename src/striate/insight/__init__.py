@@ -21,7 +21,7 @@ from striate.insight.heatmap import Heatmap
 from striate.insight.human_study import HumanStudy
 from striate.insight.human_study_result import StudyResult
 from striate.insight.input_gradient import InputGradient, input_gradient
-from striate.insight.insertion_deletion import deletion, insertion
+from striate.insight.insertion_deletion import deletion, deletion_insertion, insertion
 from striate.insight.integrated_gradients import integrated_gradients
 from striate.insight.inversion import Inversion, InversionStep, invert
 from striate.insight.inversion_prior import Prior
@@ -93,6 +93,7 @@ __all__ = [
     "completeness",
     "deconvnet",
     "deletion",
+    "deletion_insertion",
     "depth_sheet",
     "effective_field",
     "error_consistency",

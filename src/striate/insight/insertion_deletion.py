@@ -14,9 +14,11 @@ Source: Petsiuk, Das, Saenko 2018, "RISE", arXiv:1806.07421, section 3.3 (and it
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,16 +29,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.data.images import Images
-from striate.errors import ConfigError
+from striate.errors import ConfigError, StriateError
 from striate.insight.fill import Fill, describe_fill, fill_color
 from striate.insight.perturbation_curves import PerturbationCurves
 from striate.insight.pixel_order import Maps, center_map, named_maps, pixel_order
 from striate.insight.target import Target, module_and_input, read_targets, score_targets
 from striate.models import Network
-from striate.probe import UnitAddress, evaluating
+from striate.probe import UnitAddress, evaluating, summary
 from striate.runtime import best_batch_size, fold
 
-__all__ = ["blurred", "deletion", "insertion"]
+__all__ = ["blurred", "deletion", "deletion_insertion", "insertion"]
 
 Score = Literal["probability", "logit"]
 
@@ -94,11 +96,10 @@ def deletion(
     >>> curves.scores["map"].tolist(), curves.auc["map"].tolist()
     ([[10.0, 6.0, 3.0, 1.0, 0.0]], [3.75])
     """
-    module, x = module_and_input(network, images)
-    blank = fill_color(network, x, fill).expand_as(x)
+    judge = _Judge.of(network, images, target=target, score=score, batch_size=batch_size)
+    blank = fill_color(network, judge.x, fill).expand_as(judge.x)
     return _curves(
-        network, module, x, blank, maps, kind="deletion", target=target, steps=steps, score=score,
-        random_orders=random_orders, center=center, seed=seed, batch_size=batch_size,
+        judge, blank, maps, kind="deletion", steps=steps, random_orders=random_orders, center=center, seed=seed,
         settings={"fill": describe_fill(network, fill)},
     )  # fmt: skip
 
@@ -146,15 +147,47 @@ def insertion(
     Differs:
         As `deletion`.
     """
-    module, x = module_and_input(network, images)
     if isinstance(start, str) and start != "blur":
         raise ConfigError(f"start must be 'blur' or a color; got {start!r}.")
+    judge = _Judge.of(network, images, target=target, score=score, batch_size=batch_size)
+    x = judge.x
     first = blurred(x) if isinstance(start, str) else fill_color(network, x, start, name="start").expand_as(x)
     return _curves(
-        network, module, x, first, maps, kind="insertion", target=target, steps=steps, score=score,
-        random_orders=random_orders, center=center, seed=seed, batch_size=batch_size,
+        judge, first, maps, kind="insertion", steps=steps, random_orders=random_orders, center=center, seed=seed,
         settings={"start": "blur" if isinstance(start, str) else describe_fill(network, start)},
     )  # fmt: skip
+
+
+def deletion_insertion(
+    network: Network | nn.Module,
+    images: Images,
+    maps: Maps,
+    *,
+    target: Target = None,
+    steps: int = 50,
+    score: Score = "probability",
+    random_orders: int = 3,
+    center: bool = True,
+    seed: int = 0,
+    batch_size: int | None = None,
+) -> tuple[PerturbationCurves, PerturbationCurves]:
+    """`deletion` and `insertion` with their usual fill and start, prepared once: the same numbers in less time.
+
+    Args and raises as there.
+
+    >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
+    >>> picture, ranks = torch.ones(1, 1, 2, 2), np.array([[[4, 3], [2, 1]]])
+    >>> falls, rises = deletion_insertion(linear, picture, ranks, steps=4)
+    >>> bool((falls.auc["map"] == deletion(linear, picture, ranks, steps=4).auc["map"]).all()), rises.kind
+    (True, 'insertion')
+    """
+    judge = _Judge.of(network, images, target=target, score=score, batch_size=batch_size)
+    blank = fill_color(network, judge.x, None).expand_as(judge.x)
+    shared: dict[str, Any] = {"steps": steps, "random_orders": random_orders, "center": center, "seed": seed}
+    return (
+        _curves(judge, blank, maps, kind="deletion", settings={"fill": describe_fill(network, None)}, **shared),
+        _curves(judge, blurred(judge.x), maps, kind="insertion", settings={"start": "blur"}, **shared),
+    )
 
 
 def blurred(x: Float[Tensor, "n c h w"], *, size: int = 11, deviation: float = 5.0) -> Float[Tensor, "n c h w"]:
@@ -166,26 +199,64 @@ def blurred(x: Float[Tensor, "n c h w"], *, size: int = 11, deviation: float = 5
     return F.conv2d(x.detach(), kernel.expand(channels, 1, size, size), padding=size // 2, groups=channels)
 
 
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    """Whoever is asked again and again: found once, for both curves."""
+
+    module: nn.Module
+    x: Float[Tensor, "n c h w"]
+    ask: Callable[[Tensor, list[int | UnitAddress | None]], Tensor]
+    targets: tuple[int | str, ...]
+    wanted: list[int | UnitAddress | None]
+    score: str
+    at_once: int
+
+    @classmethod
+    def of(
+        cls, network: Network | nn.Module, images: Images, *, target: Target, score: Score, batch_size: int | None
+    ) -> "_Judge":
+        if score not in ("probability", "logit"):
+            raise ConfigError(f"score must be 'probability' or 'logit'; got {score!r}.")
+        if batch_size is not None and batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
+        module, x = module_and_input(network, images)
+        rows = None
+        if batch_size is None:  # then two ask for the table
+            with suppress(StriateError, RuntimeError):  # a pass that cannot be followed
+                rows = summary(module, tuple(x.shape[1:]), run=False).rows
+        with evaluating(module), torch.inference_mode():
+            x = x.detach()
+            asked = score_targets(network, module, x, read_targets(network, target, len(x)))
+            wanted = read_targets(network, list(asked.targets), len(x))
+            units = any(isinstance(item, UnitAddress) for item in wanted)
+            runner = module if units else fold(module, x, rows=rows)
+        return cls(
+            module=module,
+            x=x,
+            ask=partial(_ask, network, runner, score=score, units=units),
+            targets=asked.targets,
+            wanted=wanted,
+            score="activation" if units else score,
+            at_once=batch_size or best_batch_size(module, x, rows=rows),
+        )
+
+
 def _curves(
-    network: Network | nn.Module,
-    module: nn.Module,
-    x: Float[Tensor, "n c h w"],
+    judge: _Judge,
     other: Float[Tensor, "n c h w"],
     maps: Maps,
     *,
     kind: Literal["deletion", "insertion"],
-    target: Target,
     steps: int,
-    score: Score,
     random_orders: int,
     center: bool,
     seed: int,
-    batch_size: int | None,
     settings: dict[str, object],
 ) -> PerturbationCurves:
     began = perf_counter()
+    x = judge.x
     count, pixels = len(x), x.shape[2] * x.shape[3]
-    _check(steps, pixels, random_orders, score, batch_size)
+    _check(steps, pixels, random_orders)
     given = named_maps(maps, count=count, size=(x.shape[2], x.shape[3]))
     random = np.random.default_rng(seed)
     runs = {name: np.stack([pixel_order(one, random) for one in values]) for name, values in given.items()}
@@ -194,23 +265,17 @@ def _curves(
     if center:
         middle = center_map((x.shape[2], x.shape[3]))
         references["center"] = np.stack([pixel_order(middle, random) for _ in range(count)])
-    with evaluating(module), torch.inference_mode():
-        x, other = x.detach(), other.detach()
-        asked = score_targets(network, module, x, read_targets(network, target, count))
-        wanted = read_targets(network, list(asked.targets), count)
-        units = any(isinstance(item, UnitAddress) for item in wanted)
-        ask = partial(_ask, network, module if units else fold(module, x), score=score, units=units)
-        size = batch_size or best_batch_size(module, x)
-        first, last = (x, other) if kind == "deletion" else (other, x)
-        limits = np.rint(np.linspace(0, pixels, steps + 1)).astype(np.int64)
+    limits = np.rint(np.linspace(0, pixels, steps + 1)).astype(np.int64)
+    with evaluating(judge.module), torch.inference_mode():
+        first, last = (x, other.detach()) if kind == "deletion" else (other.detach(), x)
         scores = _score_all(
-            ask,
+            judge.ask,
             first=first,
             last=last,
             ranks=np.stack([*runs.values(), *references.values()]),
             limits=limits,
-            wanted=wanted,
-            size=size,
+            wanted=judge.wanted,
+            size=judge.at_once,
         )
     curves = dict(zip([*runs, *references], scores, strict=True))
     at_random = np.stack([curves[name] for name in chance]) if chance else None
@@ -221,8 +286,8 @@ def _curves(
         scores={name: curves[name] for name in runs},
         references={**known, **({"center": curves["center"]} if center else {})},
         spread=None if at_random is None else np.stack([at_random.min(0), at_random.max(0)], axis=1),
-        target=asked.targets,
-        score="activation" if units else score,
+        target=judge.targets,
+        score=judge.score,
         parameters={"steps": steps, "random_orders": random_orders, "seed": seed, **settings},
         seconds=perf_counter() - began,
     )
@@ -276,12 +341,8 @@ def _ask(
     return chosen
 
 
-def _check(steps: int, pixels: int, random_orders: int, score: str, batch_size: int | None) -> None:
+def _check(steps: int, pixels: int, random_orders: int) -> None:
     if not 1 <= steps <= pixels:
         raise ConfigError(f"steps must be from 1 to the {pixels} pixels of a picture; got {steps}.")
     if random_orders < 0:
         raise ConfigError(f"random_orders must be at least 0; got {random_orders}.")
-    if score not in ("probability", "logit"):
-        raise ConfigError(f"score must be 'probability' or 'logit'; got {score!r}.")
-    if batch_size is not None and batch_size < 1:
-        raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")

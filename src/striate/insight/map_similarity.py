@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from striate.errors import ShapeError
 
@@ -25,6 +25,8 @@ def rank_correlation(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]])
     >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([0.1, 0.2, 0.3]))
     1.0
     """
+    from scipy import stats  # takes half a second, which only this check shall cost
+
     _same(a, b)
     first, second = (stats.rankdata(x.ravel()) for x in (a, b))
     first, second = first - first.mean(), second - second.mean()

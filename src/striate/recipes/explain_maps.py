@@ -6,7 +6,6 @@ where nobody asked for it by name; asked for by name, it is an error.
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,9 +109,9 @@ def rank_pixels(
     """Areas under the deletion and the insertion curve of each map, and of a random order, from shared passes."""
     if not maps:
         return {}
-    settings: dict[str, Any] = {"target": target, "steps": RANKING_STEPS, "center": False, "seed": seed}
-    falls = insight.deletion(network, photo, maps, random_orders=1, **settings)
-    rises = insight.insertion(network, photo, maps, random_orders=1, **settings)
+    falls, rises = insight.deletion_insertion(
+        network, photo, maps, target=target, steps=RANKING_STEPS, random_orders=1, center=False, seed=seed
+    )
     return {
         name: {"deletion": float(falls.auc[name].mean()), "insertion": float(rises.auc[name].mean())}
         for name in (*maps, "random")

@@ -28,7 +28,7 @@ _NORMS = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d}
 _ACTIVATIONS = {nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardtanh, nn.SiLU, nn.Hardswish}
 
 
-def fold(module: nn.Module, x: Tensor) -> nn.Module:
+def fold(module: nn.Module, x: Tensor, *, rows: tuple[LayerRow, ...] | None = None) -> nn.Module:
     """A copy of `module` for inference, with normalization folded into convolutions and activations in place.
 
     Only what one pass shows to be safe is changed: a normalization that alone reads its convolution, an activation that
@@ -43,16 +43,18 @@ def fold(module: nn.Module, x: Tensor) -> nn.Module:
     Args:
         module: Any module; it is left as it was.
         x: A batch `n c h w` that it takes; its first picture is used.
+        rows: The layer table at this size, as `summary(…, run=False)` found it; found here by default.
 
     Returns:
         The copy, in evaluation mode, or `module` itself where nothing can be folded.
     """
     if x.dtype not in {torch.float32, torch.float64} or not len(x) or is_hooked(module) or is_compiled(module):
         return module
-    try:
-        rows = summary(module, tuple(x.shape[1:]), run=False).rows
-    except (StriateError, RuntimeError):  # a pass that cannot be followed is not folded
-        return module
+    if rows is None:
+        try:
+            rows = summary(module, tuple(x.shape[1:]), run=False).rows
+        except (StriateError, RuntimeError):  # a pass that cannot be followed is not folded
+            return module
     twin = duplicate(module)
     changed = [_absorb(module, twin, rows, row) for row in rows if row.follows is not None]
     if not any(changed):
