@@ -35,6 +35,7 @@ def explain(
     channels: int = 12,
     methods: Annotated[tuple[str, ...], Parameter(name="--method")] = (),
     checks: Annotated[bool, Parameter(negative="--no-checks", show_default=False)] = True,
+    memory: int | None = None,
     batch_size: int | None = None,
     max_megapixels: float = 64.0,
     device: str = "auto",
@@ -54,9 +55,10 @@ def explain(
         stride: Pixels between two places of the patch; smaller is finer and slower.
         channels: Channels to show for each stage.
         methods: Maps to make, such as occlusion,grad-cam, or all: occlusion, saliency, input-gradient, guided-backprop,
-            deconvnet, grad-cam, guided-grad-cam, smooth-grad, integrated-gradients. When it is not given: occlusion,
+            deconvnet, grad-cam, guided-grad-cam, smooth-grad, integrated-gradients, grabcut. By default occlusion,
             saliency, guided-backprop, deconvnet and grad-cam.
         checks: Test how well each map ranks the pixels (deletion and insertion).
+        memory: Most MiB that the occlusion sweep may take beside the network; 1024 when it is not given.
         batch_size: Pictures that go through the network at once; what suits the machine when it is not given.
         max_megapixels: Larger photos are refused before they are decoded.
         device: cpu, cuda, or auto for a GPU where there is one.
@@ -94,6 +96,7 @@ def explain(
         channels=channels,
         methods=methods,
         checks=checks,
+        memory=memory,
         batch_size=batch_size,
         max_megapixels=max_megapixels,
         device=device,

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.console import print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.words import command
 from striate.data.files import printable
 from striate.errors import ConfigError, DataError
@@ -58,11 +59,11 @@ def filters(
         return _list(json=json)
     if not photos:
         raise ConfigError("'striate filters' needs a photo, or --list. See 'striate filters --help'.")
-    from striate.recipes.events import Done, Plan, Progress
     from striate.recipes.filters import FiltersConfig, chosen_filters, run
 
     documents: Documents = []
-    failures, last = 0, None
+    failures = 0
+    last: Done | None = None
     once = tuple(dict.fromkeys(photos))
     for photo in once:
         if photos.count(photo) > 1:
@@ -86,22 +87,11 @@ def filters(
         config = _apart(config, used)
         chosen_filters(config)  # a wrong filter is everybody's mistake, not this photo's
         try:
-            with ProgressLine() as progress:
-                for event in run(config):
-                    match event:
-                        case Plan():
-                            with progress.aside():
-                                print_note(event.text)
-                        case Progress():
-                            progress.update(event.stage, event.done, event.total)
-                        case Done():
-                            last = event
+            last = draw_events(run(config))
         except DataError as error:
             failures += 1
             print_note(str(error))
             documents.append({"file": str(photo), "error": str(error)})
-            continue
-        if last is None:
             continue
         documents.append({"file": str(photo), "files": {name: str(path) for name, path in last.files.items()}})
         if not json:

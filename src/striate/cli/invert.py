@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from striate.cli.checks import check_positive
-from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.console import print_json, print_next, print_result, print_table
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.fetching import fetch_record, find_missing
 from striate.cli.stopping import stoppable
 from striate.cli.words import DEFAULT_NETWORK, command, network_flag, shape
@@ -80,7 +81,6 @@ def invert(
         fetch_record(missing)
 
     from striate.recipes import invert as recipe  # imports torch
-    from striate.recipes.events import Done, Plan, Progress
     from striate.runtime import reuse_freed_memory
 
     reuse_freed_memory()
@@ -100,21 +100,12 @@ def invert(
         max_megapixels=max_megapixels,
         device=device,
     )
-    done: Done | None = None
-    with stoppable() as stop, ProgressLine() as progress:
-        for event in recipe.run(config, should_stop=stop.is_asked):
-            match event:
-                case Plan():
-                    with progress.aside():
-                        print_note(printable(event.text))
-                        print_note(_say_time(event.seconds or 0.0, config.folder))
-                case Progress():
-                    stop.waits_for_a_step |= event.total is not None
-                    progress.update(event.stage, event.done, event.total)
-                case Done():
-                    done = event
-    if done is None:
-        return Exit.INTERNAL
+    with stoppable() as stop:
+        done = draw_events(
+            recipe.run(config, should_stop=stop.is_asked),
+            stop=stop,
+            after_plan=lambda plan: _say_time(plan.seconds or 0.0, config.folder),
+        )
     if json:
         files = {name: str(path) for name, path in done.files.items()}
         print_json({**done.result.to_dict(), "folder": str(done.folder), "report": files["report"], "files": files})

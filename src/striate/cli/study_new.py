@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from striate.cli.checks import check_positive
-from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.console import print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.fetching import fetch_record, find_missing
 from striate.cli.words import command
 from striate.data.files import printable
@@ -72,7 +73,6 @@ def new(
             fetch_record(missing)
 
     from striate.recipes import study as recipe  # imports torch
-    from striate.recipes.events import Done, Plan, Progress
 
     config = recipe.StudyConfig(
         data=data,
@@ -95,18 +95,7 @@ def new(
         max_megapixels=max_megapixels,
         device=device,
     )
-    done: Done | None = None
-    with ProgressLine() as progress:
-        for event in recipe.run(config):
-            match event:
-                case Plan():
-                    print_note(printable(event.text))
-                case Progress():
-                    progress.update(event.stage, event.done, event.total)
-                case Done():
-                    done = event
-    if done is None:
-        return Exit.INTERNAL
+    done = draw_events(recipe.run(config))
     made: recipe.NewStudy = done.result
     study = made.study
     for problem in made.problems[:5]:

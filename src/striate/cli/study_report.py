@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.console import ANSWER, print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.fetching import fetch_record, find_missing
 from striate.cli.words import command
 from striate.data.files import printable
@@ -47,23 +48,11 @@ def report(
             fetch_record(missing)
 
     from striate.recipes import study_report as recipe  # imports torch
-    from striate.recipes.events import Done, Plan, Progress
 
     config = recipe.StudyReportConfig(
         study=study, networks=network, participants=participant, out=out, seed=seed, device=device
     )
-    done: Done | None = None
-    with ProgressLine() as progress:
-        for event in recipe.run(config):
-            match event:
-                case Plan():
-                    print_note(printable(event.text))
-                case Progress():
-                    progress.update(event.stage, event.done, event.total)
-                case Done():
-                    done = event
-    if done is None:
-        return Exit.INTERNAL
+    done = draw_events(recipe.run(config))
     if json:
         files = {name: str(path) for name, path in done.files.items()}
         print_json({**done.result.to_dict(), "folder": str(done.folder), "report": files["report"], "files": files})

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from striate.cli.checks import check_positive
-from striate.cli.console import ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.console import print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.fetching import fetch_record, find_missing
 from striate.cli.stopping import stoppable
 from striate.cli.words import command
@@ -153,33 +154,22 @@ def _run(settings: dict[str, Any], *, resume: Path | None, seeds: int, json: boo
         fetch_record(missing)
 
     from striate.recipes import style as recipe  # imports torch
-    from striate.recipes.events import Done, Plan, Progress
     from striate.recipes.style_compare import run_race
     from striate.runtime import reuse_freed_memory
 
     reuse_freed_memory()
     config = recipe.StyleConfig(**settings) if resume is None else recipe.read_config(resume)
-    done: Done | None = None
-    with stoppable() as stop, ProgressLine() as progress:
+    with stoppable() as stop:
         events = (
             run_race(config, seeds=seeds, should_stop=stop.is_asked)
             if seeds
             else recipe.run(config, resume=resume is not None, should_stop=stop.is_asked)
         )
-        for event in events:
-            match event:
-                case Plan():
-                    with progress.aside():
-                        print_note(printable(event.text))
-                        if event.seconds is not None:
-                            print_note(_say_time(event.seconds, config.folder))
-                case Progress():
-                    stop.waits_for_a_step |= event.total is not None
-                    progress.update(event.stage, event.done, event.total)
-                case Done():
-                    done = event
-    if done is None:
-        return Exit.INTERNAL
+        done = draw_events(
+            events,
+            stop=stop,
+            after_plan=lambda plan: "" if plan.seconds is None else _say_time(plan.seconds, config.folder),
+        )
     if json:
         files = {name: str(path) for name, path in done.files.items()}
         print_json({**done.result.to_dict(), "folder": str(done.folder), "files": files})

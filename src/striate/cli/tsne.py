@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from striate.cli.checks import check_positive
-from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result, print_table
+from striate.cli.console import ANSWER, print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
+from striate.cli.events import draw_events
 from striate.cli.fetching import fetch_record, find_missing
 from striate.cli.words import command, percent
 from striate.data.files import printable
@@ -78,7 +79,6 @@ def tsne(
         _fetch(network or "efficientnet_lite0")
 
     from striate.recipes import tsne as recipe  # imports torch
-    from striate.recipes.events import Done, Plan, Progress
     from striate.runtime import reuse_freed_memory
 
     reuse_freed_memory()
@@ -102,18 +102,7 @@ def tsne(
         max_megapixels=max_megapixels,
         device=device,
     )
-    done: Done | None = None
-    with ProgressLine() as progress:
-        for event in recipe.run(config):
-            match event:
-                case Plan():
-                    print_note(printable(event.text))
-                case Progress():
-                    progress.update(event.stage, event.done, event.total)
-                case Done():
-                    done = event
-    if done is None:
-        return Exit.OK
+    done = draw_events(recipe.run(config))
     _show_json(done) if json else _show(done, config)
     return Exit.SOME_FAILED if done.result.map.representations.problems else Exit.OK
 

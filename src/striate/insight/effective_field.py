@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate import draw
-from striate.data.files import write_whole
 from striate.draw.field_tiles import FieldTile, draw_field_tiles
 from striate.errors import ConfigError, DataError, ShapeError, UnknownNameError, nearest
 from striate.insight.field_boxes import boxes_of, sight_of
 from striate.insight.heatmap import as_numpy
 from striate.insight.numbers_in_words import short
 from striate.insight.picture_stream import Pictures, PictureStream
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import load_arrays, pack_arrays, save_as
 from striate.models import Network
 from striate.probe import capture, evaluating, summary
 
@@ -203,16 +202,15 @@ class EffectiveFields:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        match path.suffix.lower():
-            case ".npz":
-                arrays = {f"{i}/energy": one.energy for i, one in enumerate(self.layers.values())}
-                write_whole(path, pack_arrays(self.to_dict(), arrays))
-            case ".png":
-                write_whole(path, draw.encode_png(self.draw()))
-            case _:
-                raise ConfigError(f"path must end in .npz or .png; got '{path.name}'.")
-        return path
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(
+                    self.to_dict(), {f"{i}/energy": one.energy for i, one in enumerate(self.layers.values())}
+                ),
+                ".png": self._repr_png_,
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "EffectiveFields":

@@ -1,6 +1,5 @@
 """A map over pictures: the result that saliency, occlusion and their neighbors give."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from striate import draw
 from striate.errors import ConfigError, ShapeError
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 
 __all__ = ["Heatmap", "as_numpy"]
 
@@ -103,30 +103,26 @@ class Heatmap:
         Raises:
             ConfigError: Another ending, or several pictures for one PNG.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            arrays: dict[str, Any] = {**self.arrays(), "settings": np.array(json.dumps(self.settings()))}
-            np.savez_compressed(path, **arrays)
-        elif ending == ".json":
-            numbers = {name: array.tolist() for name, array in self.arrays().items()}
-            path.write_text(json.dumps({**self.settings(), **numbers}), encoding="utf-8")
-        elif ending == ".png":
-            if len(self.values) != 1:
-                raise ConfigError(
-                    f"a PNG shows one map; this result has {len(self.values)}. Save to .npz, or index it."
-                )
-            path.write_bytes(draw.encode_png(self.draw()[0]))
-        else:
-            raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        if Path(path).suffix.lower() == ".png" and len(self.values) != 1:
+            raise ConfigError(f"a PNG shows one map; this result has {len(self.values)}. Save to .npz, or index it.")
+        numbers = self.arrays()
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.settings(), numbers),
+                ".json": lambda: json_bytes({**self.settings(), **{n: array.tolist() for n, array in numbers.items()}}),
+                ".png": lambda: draw.encode_png(self.draw()[0]),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "Heatmap":
-        """Read what `save` wrote to an `.npz`."""
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return cls.restore(json.loads(str(arrays.pop("settings"))), arrays)
+        """Read what `save` wrote to an `.npz`.
+
+        Raises:
+            DataError: The file is missing, damaged, or holds something else.
+        """
+        return cls.restore(*load_arrays(path))
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(draw.grid(list(self.draw()), gap=2))

@@ -7,7 +7,6 @@ is zero, and a color says which way the unit pulls.
 Source: Simonyan, Vedaldi, Zisserman 2013, "Deep inside convolutional networks", arXiv:1312.6034, section 3.
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -22,6 +21,7 @@ from striate.data.images import Images
 from striate.errors import ConfigError, ShapeError
 from striate.insight.backward_pass import Gradients, gradients_of
 from striate.insight.heatmap import Heatmap, as_numpy
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 from striate.insight.target import Target
 from striate.models import Network
 from striate.probe import UnitAddress
@@ -169,26 +169,24 @@ class InputGradient:
             ConfigError: Another ending.
             ShapeError: A PNG of other than one or three channels.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            arrays: dict[str, Any] = {**self.arrays(), "settings": np.array(json.dumps(self.settings()))}
-            np.savez_compressed(path, **arrays)
-        elif ending == ".json":
-            numbers = {name: array.tolist() for name, array in self.arrays().items()}
-            path.write_text(json.dumps({**self.settings(), **numbers}), encoding="utf-8")
-        elif ending == ".png":
-            path.write_bytes(self._repr_png_())
-        else:
-            raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        numbers = self.arrays()
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.settings(), numbers),
+                ".json": lambda: json_bytes({**self.settings(), **{n: array.tolist() for n, array in numbers.items()}}),
+                ".png": self._repr_png_,
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "InputGradient":
-        """Read what `save` wrote to an `.npz`."""
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return cls.restore(json.loads(str(arrays.pop("settings"))), arrays)
+        """Read what `save` wrote to an `.npz`.
+
+        Raises:
+            DataError: The file is missing, damaged, or holds something else.
+        """
+        return cls.restore(*load_arrays(path))
 
     def _repr_png_(self) -> bytes:
         # Small pictures are made larger by whole pixels, so that a field of 11 × 11 can be seen.

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from striate import draw
-from striate.data.files import write_whole
 from striate.draw.kernel_sheet import draw_kernel_sheet
 from striate.errors import ConfigError, DataError, UnknownNameError
 from striate.insight.heatmap import as_numpy
 from striate.insight.numbers_in_words import short
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import load_arrays, pack_arrays, save_as
 from striate.models import Network
 from striate.probe import require_layer
 
@@ -147,16 +146,8 @@ class Kernels:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        match path.suffix.lower():
-            case ".npz":
-                facts = {name: getattr(self, name) for name in ("address", "channels", "groups", "transposed")}
-                write_whole(path, pack_arrays(facts, {"weights": self.weights}))
-            case ".png":
-                write_whole(path, draw.encode_png(self.draw_sheet()))
-            case _:
-                raise ConfigError(f"path must end in .npz or .png; got '{path.name}'.")
-        return path
+        facts = {name: getattr(self, name) for name in ("address", "channels", "groups", "transposed")}
+        return save_as(path, {".npz": lambda: pack_arrays(facts, {"weights": self.weights}), ".png": self._repr_png_})
 
     @classmethod
     def load(cls, path: str | Path) -> "Kernels":

@@ -6,7 +6,6 @@ says, so that duplicates have a distance of 0 and ties go to the picture that co
     euclidean: |a − b|        cosine: 1 − a·b / (|a| |b|)
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import draw
-from striate.data.files import write_whole
 from striate.draw.patch_rows import Patch, PatchRow, draw_patch_rows
 from striate.errors import ConfigError, DataError, ShapeError
 from striate.insight.representation_set import Representations
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 
 __all__ = ["Metric", "Neighbors", "as_metric", "nearest_neighbors", "search"]
 
@@ -127,26 +125,23 @@ class Neighbors:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            settings = {
-                "kind": "neighbors",
-                "metric": self.metric,
-                "query_names": list(self.query_names),
-                "names": list(self.names),
-                "among_themselves": self.among_themselves,
-                "parameters": self.parameters,
-            }
-            arrays = {n: getattr(self, n) for n in ("indices", "distances", "query_thumbnails", "thumbnails")}
-            write_whole(path, pack_arrays(settings, arrays))
-        elif ending == ".json":
-            write_whole(path, json.dumps(self.to_dict(), indent=1).encode())
-        elif ending == ".png":
-            write_whole(path, draw.encode_png(self.draw()))
-        else:
-            raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        settings = {
+            "kind": "neighbors",
+            "metric": self.metric,
+            "query_names": list(self.query_names),
+            "names": list(self.names),
+            "among_themselves": self.among_themselves,
+            "parameters": self.parameters,
+        }
+        arrays = {n: getattr(self, n) for n in ("indices", "distances", "query_thumbnails", "thumbnails")}
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(settings, arrays),
+                ".json": lambda: json_bytes(self.to_dict(), indent=1),
+                ".png": lambda: draw.encode_png(self.draw()),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "Neighbors":

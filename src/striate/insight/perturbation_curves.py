@@ -1,6 +1,5 @@
 """How a score goes down as pixels are deleted, or up as they are inserted: what `deletion` and `insertion` give."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from striate import draw
 from striate.errors import ConfigError
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 
 __all__ = ["PerturbationCurves"]
 
@@ -102,35 +102,36 @@ class PerturbationCurves:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            arrays: dict[str, Any] = {"settings": np.array(json.dumps(self.settings())), "fractions": self.fractions}
-            arrays |= {f"score_{i}": curve for i, curve in enumerate(self.scores.values())}
-            arrays |= {f"reference_{i}": curve for i, curve in enumerate(self.references.values())}
-            if self.spread is not None:
-                arrays["spread"] = self.spread
-            np.savez_compressed(path, **arrays)
-        elif ending == ".json":
-            numbers = {
-                "fractions": self.fractions.tolist(),
-                "scores": {name: curve.tolist() for name, curve in self.scores.items()},
-                "reference_scores": {name: curve.tolist() for name, curve in self.references.items()},
-                "auc": {name: area.tolist() for name, area in self.auc.items()},
-            }
-            path.write_text(json.dumps({**self.settings(), **numbers}), encoding="utf-8")
-        elif ending == ".png":
-            path.write_bytes(draw.encode_png(self.draw()))
-        else:
-            raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.settings(), self._arrays()),
+                ".json": lambda: json_bytes({**self.settings(), **self._numbers()}),
+                ".png": lambda: draw.encode_png(self.draw()),
+            },
+        )
+
+    def _arrays(self) -> dict[str, NDArray[np.float64]]:
+        arrays = {"fractions": self.fractions} | ({} if self.spread is None else {"spread": self.spread})
+        arrays |= {f"score_{i}": curve for i, curve in enumerate(self.scores.values())}
+        return arrays | {f"reference_{i}": curve for i, curve in enumerate(self.references.values())}
+
+    def _numbers(self) -> dict[str, Any]:
+        return {
+            "fractions": self.fractions.tolist(),
+            "scores": {name: curve.tolist() for name, curve in self.scores.items()},
+            "reference_scores": {name: curve.tolist() for name, curve in self.references.items()},
+            "auc": {name: area.tolist() for name, area in self.auc.items()},
+        }
 
     @classmethod
     def load(cls, path: str | Path) -> "PerturbationCurves":
-        """Read what `save` wrote to an `.npz`."""
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        settings = json.loads(str(arrays["settings"]))
+        """Read what `save` wrote to an `.npz`.
+
+        Raises:
+            DataError: The file is missing, damaged, or holds something else.
+        """
+        settings, arrays = load_arrays(path)
         return cls(
             kind=settings["kind"],
             fractions=arrays["fractions"],

@@ -9,7 +9,6 @@ Source: Zhang, Lin, Brandt, Shen, Sclaroff 2016, "Top-down neural attention by e
 section 4.1 (tolerance 15 px). TorchRay's `pointing_game.py` is the reference implementation.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from scipy import ndimage
 from striate import draw
 from striate.errors import ConfigError, ShapeError
 from striate.insight.pixel_order import as_maps
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 
 __all__ = ["PointingGame", "boxes_in_view", "pointing_game"]
 
@@ -114,21 +114,23 @@ class PointingGame:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            np.savez_compressed(path, settings=np.array(json.dumps(self.to_dict())), regions=self.regions)
-        elif ending == ".json":
-            path.write_text(json.dumps(self.to_dict()), encoding="utf-8")
-        else:
-            raise ConfigError(f"path must end in .npz or .json; got '{path.name}'.")
-        return path
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.to_dict(), {"regions": self.regions}),
+                ".json": lambda: json_bytes(self.to_dict()),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "PointingGame":
-        """Read what `save` wrote to an `.npz`."""
-        with np.load(path, allow_pickle=False) as file:
-            settings, regions = json.loads(str(file["settings"])), file["regions"]
+        """Read what `save` wrote to an `.npz`.
+
+        Raises:
+            DataError: The file is missing, damaged, or holds something else.
+        """
+        settings, arrays = load_arrays(path)
+        regions = arrays["regions"]
         return cls(
             values=np.array(settings["hits"], dtype=np.bool_),
             points=np.array(settings["points"], dtype=np.int64),

@@ -1,6 +1,5 @@
 """How alike maps stay while weights are drawn anew: the result that `randomization` gives."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from striate import draw
 from striate.errors import ConfigError
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 
 __all__ = ["RandomizationCheck"]
 
@@ -118,27 +118,24 @@ class RandomizationCheck:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            arrays: dict[str, Any] = {"settings": np.array(json.dumps(self.settings())), "maps": self.maps}
-            arrays |= {f"of_{name}": rows for name, rows in self.similarities.items()}
-            np.savez_compressed(path, **arrays)
-        elif ending == ".json":
-            numbers = {name: rows.tolist() for name, rows in self.similarities.items()}
-            path.write_text(json.dumps({**self.settings(), "similarities": numbers}), encoding="utf-8")
-        elif ending == ".png":
-            path.write_bytes(draw.encode_png(self.draw()))
-        else:
-            raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        rows = self.similarities.items()
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.settings(), {"maps": self.maps} | {f"of_{n}": row for n, row in rows}),
+                ".json": lambda: json_bytes({**self.settings(), "similarities": {n: row.tolist() for n, row in rows}}),
+                ".png": lambda: draw.encode_png(self.draw()),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "RandomizationCheck":
-        """Read what `save` wrote to an `.npz`."""
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        settings = json.loads(str(arrays["settings"]))
+        """Read what `save` wrote to an `.npz`.
+
+        Raises:
+            DataError: The file is missing, damaged, or holds something else.
+        """
+        settings, arrays = load_arrays(path)
         return cls(
             method=settings["method"],
             mode=settings["mode"],

@@ -1,7 +1,6 @@
 """A photo painted again from what one layer answered to it, several times from different noise."""
 
 import io
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate import draw
 from striate.draw.row_sheet import Shown, draw_row_sheet
 from striate.errors import ConfigError
 from striate.insight.picture_likeness import color_error, psnr, ssim
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 
 __all__ = ["Reconstruction"]
 
@@ -181,17 +179,14 @@ class Reconstruction:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            path.write_bytes(pack_arrays(self.settings(), self.arrays()))
-        elif ending == ".json":
-            path.write_text(json.dumps(plain({**self.settings(), "numbers": self.numbers()}), indent=2), "utf-8")
-        elif ending == ".png":
-            path.write_bytes(draw.encode_png(self.draw()))
-        else:
-            raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.settings(), self.arrays()),
+                ".json": lambda: json_bytes(plain({**self.settings(), "numbers": self.numbers()}), indent=2),
+                ".png": self._repr_png_,
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "Reconstruction":

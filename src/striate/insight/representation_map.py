@@ -1,6 +1,5 @@
 """The representation map: every picture at a place in the plane, near the pictures that the network takes for alike."""
 
-import json
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate import draw
-from striate.data.files import write_whole
 from striate.draw.grid_places import grid_places
 from striate.draw.picture_map import draw_picture_map
 from striate.errors import ConfigError, DataError
@@ -18,7 +16,7 @@ from striate.insight.map_quality import MapQuality, map_quality
 from striate.insight.neighbors import Metric, as_metric
 from striate.insight.principal_components import PrincipalComponents, principal_components
 from striate.insight.representation_set import Representations
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 from striate.insight.tsne import FEWEST, Engine, check_perplexity, default_perplexity, pick_engine, run_tsne
 from striate.insight.tsne_placement import normalizer, place_points
 
@@ -214,28 +212,24 @@ class RepresentationMap:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            inner = self.representations
-            arrays = {
-                "positions": self.positions,
-                "added": self.added,
-                "mean": self.components.mean,
-                "components": self.components.components,
-                "variance": self.components.variance,
-                **{f"representations.{name}": array for name, array in inner.arrays().items()},
-            }
-            write_whole(path, pack_arrays({**self.settings(), "representations": inner.settings()}, arrays))
-        elif ending == ".json":
-            write_whole(path, json.dumps(self.to_dict(), indent=1).encode())
-        elif ending == ".csv":
-            write_whole(path, self._table().encode())
-        elif ending == ".png":
-            write_whole(path, draw.encode_png(self.draw()))
-        else:
-            raise ConfigError(f"path must end in .npz, .json, .csv or .png; got '{path.name}'.")
-        return path
+        inner = self.representations
+        arrays = {
+            "positions": self.positions,
+            "added": self.added,
+            "mean": self.components.mean,
+            "components": self.components.components,
+            "variance": self.components.variance,
+            **{f"representations.{name}": array for name, array in inner.arrays().items()},
+        }
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays({**self.settings(), "representations": inner.settings()}, arrays),
+                ".json": lambda: json_bytes(self.to_dict(), indent=1),
+                ".csv": lambda: self._table().encode(),
+                ".png": lambda: draw.encode_png(self.draw()),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "RepresentationMap":

@@ -1,7 +1,6 @@
 """The representations of many pictures: one vector each, with everything that is needed to show the pictures again."""
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.data.files import write_whole
 from striate.draw.thumbnails import resized_squares
 from striate.errors import ConfigError, DataError, ShapeError
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 
 __all__ = ["Representations"]
 
@@ -221,18 +219,15 @@ class Representations:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            write_whole(path, pack_arrays(self.settings(), self.arrays()))
-        elif ending == ".csv":
-            write_whole(path, self._table().encode())
-        elif ending == ".json":
-            numbers = {name: array.tolist() for name, array in self.arrays().items() if name != "thumbnails"}
-            write_whole(path, json.dumps({**self.settings(), **numbers}).encode())
-        else:
-            raise ConfigError(f"path must end in .npz, .csv or .json; got '{path.name}'.")
-        return path
+        numbers = {name: array for name, array in self.arrays().items() if name != "thumbnails"}
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.settings(), self.arrays()),
+                ".csv": lambda: self._table().encode(),
+                ".json": lambda: json_bytes({**self.settings(), **{n: array.tolist() for n, array in numbers.items()}}),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "Representations":

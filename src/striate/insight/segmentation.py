@@ -1,6 +1,5 @@
 """Which pixels of a photo belong to the object: the result that `grabcut` gives."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from striate import draw
 from striate.errors import ConfigError, ShapeError
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 
 __all__ = ["Segmentation"]
 
@@ -118,30 +118,30 @@ class Segmentation:
         Raises:
             ConfigError: Another ending, or several pictures for one PNG.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            arrays: dict[str, Any] = {"settings": np.array(json.dumps(self.settings()))}
-            for i, parts in enumerate(zip(self.masks, self.seeds, self.pictures, strict=True)):
-                arrays |= {f"{name}_{i}": part for name, part in zip(("mask", "seeds", "picture"), parts, strict=True)}
-            np.savez_compressed(path, **arrays)
-        elif ending == ".json":
-            path.write_text(json.dumps(self.settings()), encoding="utf-8")
-        elif ending == ".png":
-            if len(self.masks) != 1:
-                raise ConfigError(f"a PNG holds one mask; this result has {len(self.masks)}. Save to .npz instead.")
-            white = np.repeat(self.photo_mask()[..., None].astype(np.uint8) * 255, 3, axis=2)
-            path.write_bytes(draw.encode_png(white))
-        else:
-            raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        if Path(path).suffix.lower() == ".png" and len(self.masks) != 1:
+            raise ConfigError(f"a PNG holds one mask; this result has {len(self.masks)}. Save to .npz instead.")
+        arrays: dict[str, NDArray[Any]] = {}
+        for i, parts in enumerate(zip(self.masks, self.seeds, self.pictures, strict=True)):
+            arrays |= {f"{name}_{i}": part for name, part in zip(("mask", "seeds", "picture"), parts, strict=True)}
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.settings(), arrays),
+                ".json": lambda: json_bytes(self.settings()),
+                ".png": lambda: draw.encode_png(
+                    np.repeat(self.photo_mask()[..., None].astype(np.uint8) * 255, 3, axis=2)
+                ),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "Segmentation":
-        """Read what `save` wrote to an `.npz`."""
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        settings = json.loads(str(arrays.pop("settings")))
+        """Read what `save` wrote to an `.npz`.
+
+        Raises:
+            DataError: The file is missing, damaged, or holds something else.
+        """
+        settings, arrays = load_arrays(path)
         count = len(settings["target"])
         return cls(
             masks=tuple(arrays[f"mask_{i}"] for i in range(count)),

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import draw
-from striate.data.files import write_whole
 from striate.draw.shift_curves import draw_shift_curves
-from striate.errors import ConfigError, DataError, UnknownNameError, nearest
-from striate.insight.store import load_arrays, pack_arrays
+from striate.errors import DataError, UnknownNameError, nearest
+from striate.insight.store import load_arrays, pack_arrays, save_as
 
 __all__ = ["LayerShift", "ShiftResponse"]
 
@@ -117,21 +116,13 @@ class ShiftResponse:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        match path.suffix.lower():
-            case ".npz":
-                facts = {n: getattr(self, n) for n in ("network", "parameters", "seconds")}
-                facts |= {"target": list(self.target)}
-                facts["layers"] = [[one.layer, one.stride, one.whole] for one in self.layers.values()]
-                arrays = {f"{i}/{n}": getattr(one, n) for i, one in enumerate(self.layers.values()) for n in _CURVES}
-                answer = {"probability": self.probability, "same": self.same}
-                arrays |= {"shifts": self.shifts, **{n: a for n, a in answer.items() if a is not None}}
-                write_whole(path, pack_arrays(facts, arrays))
-            case ".png":
-                write_whole(path, draw.encode_png(self.draw()))
-            case _:
-                raise ConfigError(f"path must end in .npz or .png; got '{path.name}'.")
-        return path
+        facts = {n: getattr(self, n) for n in ("network", "parameters", "seconds")}
+        facts |= {"target": list(self.target)}
+        facts["layers"] = [[one.layer, one.stride, one.whole] for one in self.layers.values()]
+        arrays = {f"{i}/{n}": getattr(one, n) for i, one in enumerate(self.layers.values()) for n in _CURVES}
+        answer = {"probability": self.probability, "same": self.same}
+        arrays |= {"shifts": self.shifts, **{n: a for n, a in answer.items() if a is not None}}
+        return save_as(path, {".npz": lambda: pack_arrays(facts, arrays), ".png": self._repr_png_})
 
     @classmethod
     def load(cls, path: str | Path) -> "ShiftResponse":

@@ -1,6 +1,5 @@
 """What units do over a data set, as numbers that draw and save themselves."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ from numpy.typing import NDArray
 
 from striate import draw
 from striate.arithmetic.text_table import text_table
-from striate.data.files import write_whole
 from striate.draw.activity import draw_activity
-from striate.errors import ConfigError, DataError, UnknownNameError, nearest
+from striate.errors import DataError, UnknownNameError, nearest
 from striate.insight.numbers_in_words import short
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
 
 __all__ = ["LayerStatistics", "UnitStatistics"]
 
@@ -176,20 +174,17 @@ class UnitStatistics:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        match path.suffix.lower():
-            case ".npz":
-                facts = self.to_dict()
-                facts["layers"] = [[one.layer, one.kind, list(one.shape)] for one in self.layers.values()]
-                arrays = {f"{i}/{n}": getattr(one, n) for i, one in enumerate(self.layers.values()) for n in _NUMBERS}
-                write_whole(path, pack_arrays(facts, arrays))
-            case ".json":
-                write_whole(path, json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False).encode())
-            case ".png":
-                write_whole(path, draw.encode_png(self.draw()))
-            case _:
-                raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        facts = self.to_dict()
+        facts["layers"] = [[one.layer, one.kind, list(one.shape)] for one in self.layers.values()]
+        arrays = {f"{i}/{n}": getattr(one, n) for i, one in enumerate(self.layers.values()) for n in _NUMBERS}
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(facts, arrays),
+                ".json": lambda: json_bytes(self.to_dict()),
+                ".png": lambda: draw.encode_png(self.draw()),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "UnitStatistics":

@@ -2,17 +2,51 @@
 
 import io
 import json
+import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.errors import DataError
+from striate.data.files import write_whole
+from striate.errors import ConfigError, DataError
 
-__all__ = ["load_arrays", "pack_arrays"]
+__all__ = ["json_bytes", "load_arrays", "pack_arrays", "save_as"]
+
+
+def save_as(path: str | Path, ways: Mapping[str, Callable[[], bytes]]) -> Path:
+    """Write a result in the way that the ending of `path` names, whole or not at all.
+
+    Args:
+        path: Where to.
+        ways: Ending, such as `.npz` → makes the bytes of the file.
+
+    Raises:
+        ConfigError: An ending that is not among them.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ways:
+        *first, last = ways
+        known = f"{', '.join(first)} or {last}" if first else last
+        raise ConfigError(f"path must end in {known}; got '{path.name}'.")
+    write_whole(path, ways[path.suffix.lower()]())
+    return path
+
+
+def json_bytes(values: dict[str, Any], *, indent: int | None = None) -> bytes:
+    """Plain JSON values as the bytes of a file; numbers that are not finite become null."""
+    return json.dumps(_finite(values), indent=indent, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def pack_arrays(settings: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -25,6 +25,7 @@ from striate.insight.guided_backprop import guided_backprop
 from striate.insight.heatmap import as_numpy
 from striate.insight.input_gradient import InputGradient
 from striate.insight.patches import TopPatches
+from striate.insight.store import load_arrays, pack_arrays
 from striate.insight.target import module_and_input
 from striate.models import Network
 from striate.probe import Summary, UnitAddress, capture, evaluating, require_layer
@@ -126,8 +127,7 @@ class UnitPortraits:
                 facts["gradient"] = self.view.gradient.settings()
         if arrays:
             written["photo"] = folder / PHOTO
-            with written["photo"].open("wb") as file:
-                np.savez_compressed(file, **arrays)
+            write_whole(written["photo"], pack_arrays({}, arrays))
         facts["files"] = sorted(path.name for path in written.values())
         write_whole(written["json"], json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False).encode())
         return written
@@ -145,8 +145,7 @@ class UnitPortraits:
             there = set(facts["files"])
             arrays: dict[str, NDArray[Any]] = {}
             if PHOTO in there:
-                with np.load(folder / PHOTO, allow_pickle=False) as file:
-                    arrays = {name: file[name] for name in file.files}
+                _, arrays = load_arrays(folder / PHOTO)
             view = None
             if facts["photo"] is not None:
                 mine = {n.removeprefix("gradient "): a for n, a in arrays.items() if n.startswith("gradient ")}

@@ -27,7 +27,7 @@ from striate.errors import UnknownNameError
 from striate.insight import Explanation, Heatmap, kernels, stage_activations, sweep_occlusion
 from striate.models import Network, load
 from striate.recipes.events import Done, Event, Plan, Progress
-from striate.recipes.explain_maps import find_maps, rank_pixels, read_methods
+from striate.recipes.explain_maps import asks_for_all, find_maps, rank_pixels, read_methods
 from striate.recipes.output_folder import not_writable, require_writable
 from striate.report import build_report
 
@@ -51,6 +51,7 @@ class ExplainConfig(BaseModel):
         channels: Channels to show a stage.
         methods: Names of `recipes.explain_maps.METHODS`: which maps to make; those of `DEFAULT` where there are none.
         checks: Whether to test how well each map ranks the pixels (deletion and insertion).
+        memory: Most MiB that the occlusion sweep may take beside the network; 1,024 by default.
         batch_size: Pictures that go through the network at once; by default what suits the processor.
         max_megapixels: Larger photos are refused before they are decoded.
         device: `cpu`, `cuda`, or `auto` for a GPU if there is one.
@@ -68,6 +69,7 @@ class ExplainConfig(BaseModel):
     channels: int = Field(default=12, ge=1)
     methods: tuple[str, ...] = ()
     checks: bool = True
+    memory: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     max_megapixels: float = Field(default=64.0, gt=0, allow_inf_nan=False)
     device: str = "auto"
@@ -126,7 +128,13 @@ def explain(
 
     def sweep(target: int) -> Generator[tuple[int, int], None, Heatmap]:
         return sweep_occlusion(
-            network, photo, target=target, window=window, stride=stride, batch_size=config.batch_size
+            network,
+            photo,
+            target=target,
+            window=window,
+            stride=stride,
+            batch_size=config.batch_size,
+            memory=None if config.memory is None else config.memory * 2**20,
         )
 
     found = yield from find_maps(
@@ -134,7 +142,7 @@ def explain(
         photo,
         target=index,
         methods=read_methods(config.methods),
-        by_name=bool(config.methods),
+        by_name=bool(config.methods) and not asks_for_all(config.methods),
         sweep=sweep,
     )
     trust = {}

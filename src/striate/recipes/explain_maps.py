@@ -16,10 +16,26 @@ from striate.insight import Heatmap, InputGradient
 from striate.models import Network
 from striate.recipes.events import Progress
 
-__all__ = ["DEFAULT", "METHODS", "FoundMaps", "find_maps", "rank_pixels", "read_methods"]
+__all__ = ["DEFAULT", "METHODS", "FoundMaps", "asks_for_all", "find_maps", "rank_pixels", "read_methods"]
 
 Map = Heatmap | InputGradient
 Sweep = Callable[[int], Generator[tuple[int, int], None, Heatmap]]
+
+
+def cut_out(network: Network, photo: NDArray[np.uint8], *, target: int) -> Heatmap:
+    """GrabCut's mask from the saliency map, as a map of ones on the object and zeros elsewhere."""
+    found = insight.grabcut(network, photo, target=target)
+    height, width = found.masks[0].shape
+    return Heatmap(
+        values=found.values.astype(np.float32),
+        method="grabcut",
+        unit="object",
+        signed=False,
+        target=(target,),
+        parameters={**found.parameters, "share": round(float(found.masks[0].sum()) / (height * width), 4)},
+        seconds=found.seconds,
+    )
+
 
 METHODS: dict[str, Callable[..., Map]] = {
     "occlusion": insight.occlusion,
@@ -31,6 +47,7 @@ METHODS: dict[str, Callable[..., Map]] = {
     "guided_grad_cam": insight.guided_grad_cam,
     "smooth_grad": insight.smooth_grad,
     "integrated_gradients": insight.integrated_gradients,
+    "grabcut": cut_out,
 }
 DEFAULT = ("occlusion", "saliency", "guided_backprop", "deconvnet", "grad_cam")
 RANKING_STEPS = 8
@@ -59,16 +76,25 @@ def read_methods(words: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UnknownNameError: No such method.
     """
-    names = [part.strip().lower().replace("-", "_") for word in words for part in word.split(",") if part.strip()]
+    names = _names(words)
     if not names:
         return DEFAULT
-    if "all" in names:
+    if asks_for_all(words):
         return tuple(METHODS)
     for name in names:
         if name not in METHODS:
             known = [method.replace("_", "-") for method in METHODS]
             raise UnknownNameError(f"There is no method '{name}'. {nearest(name.replace('_', '-'), known)}")
     return tuple(dict.fromkeys(names))
+
+
+def asks_for_all(words: Sequence[str]) -> bool:
+    """Whether `all` stands among the words: then what a network does not allow is left out."""
+    return "all" in _names(words)
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    return [part.strip().lower().replace("-", "_") for word in words for part in word.split(",") if part.strip()]
 
 
 def find_maps(
@@ -81,7 +107,7 @@ def find_maps(
         photo: uint8 `h w 3`.
         target: The class.
         methods: Names of `METHODS`.
-        by_name: Whether somebody asked for just these: then none may be missing.
+        by_name: Whether somebody asked for just these (and not for all): then none may be missing.
         sweep: Makes the occlusion sweep for a class.
 
     Raises:
