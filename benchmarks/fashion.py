@@ -1,6 +1,6 @@
 """Fashion-MNIST with ResNet-20: what `striate train` reaches beside the plain eager loop, and the time of both.
 
-    python benchmarks/fashion.py DATA learn --seeds 0 1 2 --root RUNS      # both trainings of every seed; hours
+    python benchmarks/fashion.py DATA learn --seeds 0 1 2 --root RUNS      # both ways, every seed; hours, resumable
     python benchmarks/fashion.py DATA time --rounds 3                      # the same epoch by both, in turn
     python benchmarks/fashion.py DATA table --root RUNS                    # what `learn` found
 
@@ -46,7 +46,7 @@ def learn_ours(data: Path, root: Path, *, seed: int, epochs: int) -> dict[str, A
     settings = {"data": data, "model": "resnet20", "weights": "none", "val": 0.0, "seed": seed, "root": root}
     settings |= {"lr": RATE, "erasing": 0.0, "epochs": epochs, "batch_size": BATCH, "name": f"ours-{seed}"}
     began, folder = perf_counter(), root
-    for event in train.run(settings):
+    for event in train.run(settings, resume=(root / "classify" / f"ours-{seed}").exists()):
         folder = getattr(event, "folder", folder)
         if isinstance(event, EpochDone):
             print(f"  ours {seed}: {event.row}", flush=True)
@@ -131,13 +131,29 @@ class Eager:
             for part, wanted in zip(x.split(500), labels.split(500), strict=True)
         )
 
+    def save(self, path: Path, *, epoch: int, seconds: float) -> None:
+        parts = {name: getattr(self, name).state_dict() for name in ("module", "optimizer", "average")}
+        more = {"generator": self.generator.get_state(), "step": self.step, "epoch": epoch, "seconds": seconds}
+        torch.save(parts | more, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
 
-def learn_eager(data: Path, *, seed: int, epochs: int) -> dict[str, Any]:
+    def restore(self, path: Path) -> tuple[int, float]:
+        kept = torch.load(path, weights_only=True)
+        for name in ("module", "optimizer", "average"):
+            getattr(self, name).load_state_dict(kept[name])
+        self.generator.set_state(kept["generator"])
+        self.step = kept["step"]
+        return kept["epoch"], kept["seconds"]
+
+
+def learn_eager(data: Path, root: Path, *, seed: int, epochs: int) -> dict[str, Any]:
     loop = Eager(*tensors(data, "train"), seed=seed, epochs=epochs)
-    seconds = 0.0
-    for number in range(epochs):
+    path = root / f"eager-{seed}.pt"
+    first, seconds = loop.restore(path) if path.exists() else (0, 0.0)
+    for number in range(first, epochs):
         seconds += loop.epoch()
         print(f"  eager {seed}: epoch {number + 1}, {seconds:.0f} s", flush=True)
+        loop.save(path, epoch=number + 1, seconds=seconds)
     images, labels = tensors(data, "test")
     return {
         "way": "eager",
@@ -213,7 +229,7 @@ def main() -> None:
                 if way == "ours":
                     found = learn_ours(options.data, options.root, seed=seed, epochs=options.epochs)
                 else:
-                    found = learn_eager(options.data, seed=seed, epochs=options.epochs)
+                    found = learn_eager(options.data, options.root, seed=seed, epochs=options.epochs)
                 results.append(found)
                 with log.open("a") as file:
                     file.write(json.dumps(found) + "\n")
