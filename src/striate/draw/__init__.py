@@ -4,6 +4,7 @@ Words in pictures are set in DejaVu Sans, which matplotlib carries.
 """
 
 from striate.draw.animation import encode_gif
+from striate.draw.boxes import draw_boxes
 from striate.draw.colormap import SIGNED, UNSIGNED, colorize, colormap_table, limits_of
 from striate.draw.confusion import draw_confusion
 from striate.draw.curves import draw_lr_finder, draw_training_curves
@@ -28,6 +29,7 @@ __all__ = [
     "Tile",
     "colorize",
     "colormap_table",
+    "draw_boxes",
     "draw_confusion",
     "draw_kernels",
     "draw_lr_finder",
