@@ -32,7 +32,7 @@ __all__ = [
 Rule = Literal["all-point", "11-point"]
 HIT, MISS, IGNORED = 1, 0, -1
 ELEVEN = np.arange(11) * 0.1
-"""0:0.1:1 as the kit's Python versions have it: 3 · 0.1 is above 3 / 10, so a recall of exactly .3 does not reach it."""
+"""0:0.1:1 as the kit's Python versions have it: 3 · 0.1 is above 3 / 10, so a recall of .3 does not reach it."""
 
 
 @dataclass(frozen=True, eq=False)
