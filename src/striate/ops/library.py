@@ -9,8 +9,6 @@ __all__ = ["declare"]
 
 # Alive as long as the process: what it declares dies with it.
 _library: Any = torch.library.Library("striate", "FRAGMENT")  # type: ignore[no-untyped-call]
-    "striate", "FRAGMENT"
-)  # alive as long as the process: what it declares dies with it
 
 
 def declare(
