@@ -83,7 +83,8 @@ def ours(name: str, images: torch.Tensor, labels: torch.Tensor, classes: int, si
     settings = TrainSettings(batch_size=count, lr=0.01, precision=precision)
     learner = Learner(task, settings, device=torch.device("cpu"), world=ALONE)
     learner.begin_epoch()
-    batch = Batch(images, labels, np.arange(count))
+    sizes = np.tile(np.array(images.shape[1:3]), (count, 1))
+    batch = Batch(images, labels, np.arange(count), sizes)
     done = 0
 
     def step() -> float:

@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import JpegImagePlugin
 
-from striate.data.augment.cut import Cut, Geometry, render_cut
+from striate.data.augment.cut import Cut, Geometry, inner_part, render_cut
 from striate.data.augment.draws import Draws
 from striate.data.decode import read_image
 from striate.data.jpeg_header import JpegHeader, read_jpeg_header, upper_part
 
-__all__ = ["decode_cut", "decode_pixels", "fast_cut", "one_opencv_thread"]
+__all__ = ["decode_cut", "decode_cut_and_size", "decode_pixels", "fast_cut", "one_opencv_thread"]
 
 Pixels = NDArray[np.uint8]
 
@@ -62,6 +62,17 @@ def decode_cut(data: bytes, geometry: Geometry, draws: Draws, row: int, *, max_m
     Raises:
         DataError: If it cannot be decoded, or has more than `max_megapixels` million pixels.
     """
+    return decode_cut_and_size(data, geometry, draws, row, max_megapixels=max_megapixels)[0]
+
+
+def decode_cut_and_size(
+    data: bytes, geometry: Geometry, draws: Draws, row: int, *, max_megapixels: float = 64.0
+) -> tuple[Pixels, tuple[int, int]]:
+    """Like `decode_cut`, with `(h, w)` of the whole picture, upright, from which the cut was decided.
+
+    Raises:
+        DataError: As `decode_cut`.
+    """
     header = _plain_header(data, max_megapixels)
     if header is not None:
         cut = geometry.cut(header.upright_size, draws, row)
@@ -75,32 +86,64 @@ def decode_cut(data: bytes, geometry: Geometry, draws: Draws, row: int, *, max_m
             )
             left, top, right, bottom = cut.box
             box = ((left + x) / factor, (top + y) / factor, (right + x) / factor, (bottom + y) / factor)
-            return fast_cut(part, replace(cut, box=box))
+            return fast_cut(part, replace(cut, box=box)), header.upright_size
     pixels = decode_pixels(data, max_megapixels=max_megapixels)
-    return fast_cut(pixels, geometry.cut((pixels.shape[0], pixels.shape[1]), draws, row))
+    size = (pixels.shape[0], pixels.shape[1])
+    return fast_cut(pixels, geometry.cut(size, draws, row)), size
 
 
 def fast_cut(pixels: Pixels, cut: Cut) -> Pixels:
     """The cut of uint8 `h w 3`, without antialias: means of whole blocks of pixels, then linear between their centers.
 
-    Without OpenCV, and where black has to be added, it is drawn by Pillow (`render_cut`).
+    Without OpenCV, and where the photo's edge has to be repeated, it is drawn by Pillow (`render_cut`).
     """
     h, w = pixels.shape[:2]
     left, top, right, bottom = cut.box
-    if _cv2 is None or left < 0 or top < 0 or right > w or bottom > h:
+    outside = left < 0 or top < 0 or right > w or bottom > h
+    if _cv2 is None or (outside and cut.outside != "black"):
         return render_cut(pixels, cut)
+    if outside:
+        return _on_black(pixels, cut)
     x0, y0 = min(int(left), w - 1), min(int(top), h - 1)
     part = pixels[y0 : max(int(bottom + 0.999), y0 + 1), x0 : max(int(right + 0.999), x0 + 1)]
     new_h, new_w = cut.size
     factor = min(part.shape[0] // new_h, part.shape[1] // new_w)
+    whole = cut.box == (x0, y0, int(right), int(bottom)) and not any(side % max(factor, 1) for side in part.shape[:2])
     if factor >= 2:
         small_h, small_w = part.shape[0] // factor, part.shape[1] // factor
         part = _cv2.resize(
             part[: small_h * factor, : small_w * factor], (small_w, small_h), interpolation=_cv2.INTER_AREA
         )
-    if part.shape[:2] != cut.size:
+    else:
+        factor = 1
+    if cut.subpixel and not whole:
+        part = _between_pixels(part, ((left - x0) / factor, (top - y0) / factor), factor, cut)
+    elif part.shape[:2] != cut.size:
         part = _cv2.resize(part, (new_w, new_h), interpolation=_cv2.INTER_LINEAR)
     return _cv2.flip(part, 1) if cut.flip else part
+
+
+def _between_pixels(part: Pixels, start: tuple[float, float], factor: int, cut: Cut) -> Pixels:
+    """The cut out of a part that was shrunk by `factor`, beginning at `start` (x, y) in it, to 1/32 of a pixel."""
+    left, top, right, bottom = cut.box
+    across, down = (right - left) / factor / cut.size[1], (bottom - top) / factor / cut.size[0]
+    # The middle of a pixel of the result, to the middle of one of the part.
+    matrix = np.array([[across, 0, start[0] + across / 2 - 0.5], [0, down, start[1] + down / 2 - 0.5]])
+    flags = _cv2.INTER_LINEAR | _cv2.WARP_INVERSE_MAP
+    drawn: Pixels = _cv2.warpAffine(
+        part, matrix, (cut.size[1], cut.size[0]), flags=flags, borderMode=_cv2.BORDER_REPLICATE
+    )
+    return drawn
+
+
+def _on_black(pixels: Pixels, cut: Cut) -> Pixels:
+    """A cut that reaches beyond the photo: the part that exists, at its place on black."""
+    inside, (x0, y0, x1, y1) = inner_part((pixels.shape[0], pixels.shape[1]), cut)
+    result = np.zeros((*cut.size, 3), dtype=np.uint8)
+    if x1 > x0 and y1 > y0:
+        part = fast_cut(pixels, replace(cut, box=inside, size=(y1 - y0, x1 - x0), flip=False))
+        result[y0:y1, x0:x1] = part
+    return np.asarray(result[:, ::-1]) if cut.flip else result
 
 
 def _plain_header(data: bytes, max_megapixels: float) -> JpegHeader | None:

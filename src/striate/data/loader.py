@@ -21,10 +21,11 @@ from torch import Tensor
 
 from striate.data.augment.cut import Geometry
 from striate.data.augment.draws import Draws
-from striate.data.fast_decode import decode_cut, decode_pixels, fast_cut, one_opencv_thread
+from striate.data.fast_decode import decode_cut_and_size, decode_pixels, fast_cut, one_opencv_thread
 from striate.data.image_set import ImageSet
 from striate.data.pixel_cache import PixelCache
 from striate.data.problem import Problem
+from striate.data.stores import ArrayStore
 from striate.data.whole_array import cut_array, fits_array
 from striate.errors import ConfigError, DataError, ShapeError
 
@@ -33,6 +34,7 @@ __all__ = ["Batch", "load_batches"]
 _CHUNK = 8  # pictures a task: large enough that handing it over costs nothing, small enough that no worker waits
 
 Pixels = NDArray[np.uint8]
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +42,13 @@ class Batch:
     """Some pictures, ready for the augmentations that work on tensors.
 
     Attributes:
-        images: uint8 `n h w 3`. Gray pictures of an array share one channel (a stride of 0): nothing is copied.
+        images: uint8 `n h w 3`. Gray pictures of an array share one channel (a stride of 0): nothing is copied. Where
+            the geometry allows different sizes (`Geometry.pads_to`), black is added at the right and at the bottom.
         labels: int64 `n`.
         indices: Where the pictures stand in their set, int64 `n`.
-        problems: What could not be read; such pictures are left out of the three above.
+        sizes: Height and width of the pictures as decoded, int64 `n 2`: `geometry.cut(size, draws, row)` is then the
+            cut that was made, through which whatever is known in the picture's pixels gets into the batch's.
+        problems: What could not be read; such pictures are left out of the four above.
         views: Rows of `images` that each picture has: with more than one, `images` is `n·views h w 3`, picture by
             picture.
     """
@@ -51,6 +56,7 @@ class Batch:
     images: UInt8[Tensor, "n h w 3"]
     labels: Int64[Tensor, "pictures"]
     indices: NDArray[np.int64]
+    sizes: NDArray[np.int64]
     problems: tuple[Problem, ...] = ()
     views: int = 1
 
@@ -98,7 +104,7 @@ def load_batches(
 
     Raises:
         ConfigError: If `workers` is below 0, `prefetch` below 1, `decode` is neither, or the cache is another set's.
-        ShapeError: If pictures of one batch come out in different sizes (a geometry without a size).
+        ShapeError: If pictures of one batch come out in different sizes (a geometry without a size, which pads none).
         Exception: Whatever a worker raises, but for pictures that cannot be read: those become problems.
 
     Closing the generator, or letting go of it, ends its threads before it returns. While it is open, OpenCV uses one
@@ -126,7 +132,8 @@ class _Reader:
     cache: PixelCache | None
     max_megapixels: float
 
-    def read(self, draws: Draws, row: int) -> Pixels | Problem:
+    def read(self, draws: Draws, row: int) -> tuple[Pixels, Size] | Problem:
+        """The cut, and the size of the picture that it was made of."""
         index = int(draws.indices[row])
         try:
             if self.cache is not None:
@@ -135,8 +142,9 @@ class _Reader:
             if not isinstance(data, bytes):
                 return self._drawn(data, draws, row)
             if self.fast:
-                return decode_cut(data, self.geometry, draws, row, max_megapixels=self.max_megapixels)
-            return self.geometry(decode_pixels(data, max_megapixels=self.max_megapixels), draws, row)
+                return decode_cut_and_size(data, self.geometry, draws, row, max_megapixels=self.max_megapixels)
+            pixels = decode_pixels(data, max_megapixels=self.max_megapixels)
+            return self.geometry(pixels, draws, row), _size(pixels)
         except DataError as error:
             return self._problem(index, error)
 
@@ -148,16 +156,21 @@ class _Reader:
             cache.put(index, pixels)
         return pixels
 
-    def _drawn(self, pixels: Pixels, draws: Draws, row: int) -> Pixels:
+    def _drawn(self, pixels: Pixels, draws: Draws, row: int) -> tuple[Pixels, Size]:
+        size = _size(pixels)
         if self.fast:
-            return fast_cut(pixels, self.geometry.cut((pixels.shape[0], pixels.shape[1]), draws, row))
-        return self.geometry(pixels, draws, row)
+            return fast_cut(pixels, self.geometry.cut(size, draws, row)), size
+        return self.geometry(pixels, draws, row), size
 
     def _problem(self, index: int, error: DataError) -> Problem:
         where, text = self.images.where(index), str(error)
         for opening in (f"{where}: ", f"image of {text.split(' ')[2]} bytes: " if text.startswith("image of ") else ""):
             text = text.removeprefix(opening)
         return Problem("unreadable", where, f"{text} It was left out.")
+
+
+def _size(pixels: Pixels) -> Size:
+    return pixels.shape[0], pixels.shape[1]
 
 
 class _Work:
@@ -168,6 +181,7 @@ class _Work:
         self.rows: list[Pixels | Problem] = []
         self.whole: Pixels | None = None
         self.room: Pixels | None = None
+        self.sizes = np.zeros((len(draws), 2), dtype=np.int64)
         if fits_array(reader.images, reader.geometry, draws):
             self.tasks = [self._cut_array]
             return
@@ -179,11 +193,17 @@ class _Work:
 
     def _cut_array(self) -> None:
         self.whole = cut_array(self.reader.images, self.reader.geometry, self.draws)
+        if isinstance(store := self.reader.images.store, ArrayStore):
+            self.sizes[:] = store.array.shape[1:3]
 
     def _read(self, start: int) -> None:
         for row in range(start, min(start + _CHUNK, len(self.rows))):
-            pixels = self.reader.read(self.draws, row)
-            if self.room is not None and not isinstance(pixels, Problem):
+            found = self.reader.read(self.draws, row)
+            if isinstance(found, Problem):
+                self.rows[row] = found
+                continue
+            pixels, self.sizes[row] = found
+            if self.room is not None:
                 self.room[row] = pixels
                 pixels = self.room[row]
             self.rows[row] = pixels
@@ -194,12 +214,13 @@ class _Work:
         if self.whole is not None:
             pixels = torch.from_numpy(self.whole)
             pixels = pixels[..., None].expand(-1, -1, -1, 3) if pixels.ndim == 3 else pixels
-            return Batch(pixels, torch.from_numpy(images.labels[draws.indices]), draws.indices)
+            return Batch(pixels, torch.from_numpy(images.labels[draws.indices]), draws.indices, self.sizes)
         good = [number for number, row in enumerate(self.rows) if not isinstance(row, Problem)]
         problems = tuple(row for row in self.rows if isinstance(row, Problem))
         indices = draws.indices[good]
         labels = torch.from_numpy(images.labels[indices])
-        return Batch(torch.from_numpy(self._stacked(good)), labels, indices, problems, geometry.views)
+        pixels = torch.from_numpy(self._stacked(good))
+        return Batch(pixels, labels, indices, self.sizes[good], problems, geometry.views)
 
     def _stacked(self, good: list[int]) -> Pixels:
         if self.room is not None:
@@ -207,11 +228,23 @@ class _Work:
         pictures = [row for row in self.rows if not isinstance(row, Problem)]
         if not pictures:
             return np.zeros((0, *(self.reader.geometry.result_size() or (0, 0)), 3), dtype=np.uint8)
+        multiple = self.reader.geometry.pads_to
+        if multiple is not None:
+            return _padded(pictures, multiple)
         if len({picture.shape for picture in pictures}) > 1:
             sizes = ", ".join(sorted({f"{picture.shape[-3]} × {picture.shape[-2]}" for picture in pictures}))
             raise ShapeError(f"Pictures of one batch must come out in one size, got {sizes}; give each its own batch.")
         stacked = np.stack(pictures)
         return stacked.reshape(-1, *stacked.shape[-3:])
+
+
+def _padded(pictures: list[Pixels], multiple: int) -> Pixels:
+    """Pictures of any sizes in the upper left corners of canvases whose sides are multiples of a number."""
+    h, w = (-(-max(picture.shape[axis] for picture in pictures) // multiple) * multiple for axis in (0, 1))
+    canvas = np.zeros((len(pictures), h, w, 3), dtype=np.uint8)
+    for row, picture in enumerate(pictures):
+        canvas[row, : picture.shape[0], : picture.shape[1]] = picture
+    return canvas
 
 
 def _in_turn(reader: _Reader, drawn: Iterable[Draws]) -> Generator[Batch, None, None]:

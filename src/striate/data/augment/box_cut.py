@@ -6,14 +6,17 @@ each way; where the cut mirrors, left and right corners change places:
     x′ = (x − left) · w ÷ (right − left)          y′ = (y − top) · h ÷ (bottom − top)          mirrored: w − x′
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.augment.batches import check_range
-from striate.data.augment.cut import Cut
+from striate.data.augment.cut import Cut, inner_part
+from striate.data.detections import Detections
 from striate.errors import ShapeError
 
-__all__ = ["keep_visible", "map_boxes", "unmap_boxes"]
+__all__ = ["cut_detections", "filled_size", "keep_visible", "map_boxes", "unmap_boxes"]
 
 Boxes = NDArray[np.float32]
 
@@ -97,6 +100,55 @@ def keep_visible(
     # The clip of a box that lies wholly inside is the box itself: one part in a million forgives float32 elsewhere.
     kept = (sides >= min_side_px).all(1) & (sides.prod(1) >= min_visible * (1 - 1e-6) * area)
     return clipped.astype(np.float32), kept
+
+
+def cut_detections(truth: Detections, cut: Cut, *, min_visible: float = 0.25, min_side_px: float = 1.0) -> Detections:
+    """What is marked on a photo as it is to be learned from the picture that a cut makes of it.
+
+    What shows less than `min_visible` of itself, or is smaller than `min_side_px`, is marked `difficult`: it need not
+    be found, and it is not background either. What does not show at all is left out.
+
+    Args:
+        truth: In photo pixels.
+        cut: What was done to the photo.
+        min_visible: See `keep_visible`.
+        min_side_px: Likewise.
+
+    Returns:
+        In pixels of the result, clipped to it; every box has a positive area. Areas shrink with the clipped boxes.
+
+    Raises:
+        ConfigError: If a setting is outside its range.
+
+    >>> truth = Detections.of([[0, 0, 40, 40], [90, 0, 130, 40]], [0, 1], ["cat", "dog"])
+    >>> seen = cut_detections(truth, Cut((0.0, 0.0, 100.0, 100.0), (50, 50)), min_visible=0.5)
+    >>> seen.boxes.tolist(), seen.difficult.tolist()
+    ([[0.0, 0.0, 20.0, 20.0], [45.0, 0.0, 50.0, 20.0]], [False, True])
+    """
+    mapped = map_boxes(truth.boxes, cut)
+    clipped, kept = keep_visible(mapped, cut.size, min_visible=min_visible, min_side_px=min_side_px)
+    there = (clipped[:, 2:] > clipped[:, :2]).all(1)
+    whole = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(1)
+    shrunk = np.divide((clipped[:, 2:] - clipped[:, :2]).prod(1), whole, out=np.zeros_like(whole), where=whole > 0)
+    seen = replace(truth, boxes=clipped, difficult=truth.difficult | ~kept, areas=truth.areas * shrunk, size=cut.size)
+    return seen if there.all() else seen.pick(there)
+
+
+def filled_size(cut: Cut, size: tuple[int, int]) -> tuple[int, int]:
+    """How much of a cut's result a photo fills, from the upper left corner on; the rest is black.
+
+    Args:
+        cut: What was done to the photo.
+        size: `(h, w)` of the photo.
+
+    Returns:
+        `(h, w)`: rows and columns up to the last that show something of the photo.
+
+    >>> filled_size(Cut((0.0, 0.0, 200.0, 200.0), (100, 100)), (80, 200))
+    (40, 100)
+    """
+    _, (x0, _, x1, y1) = inner_part(size, cut)
+    return max(y1, 0), max(cut.size[1] - x0 if cut.flip else x1, 0)
 
 
 def _corners(name: str, boxes: Boxes) -> NDArray[np.float64]:

@@ -15,7 +15,17 @@ from PIL import Image
 from striate.data.augment.draws import Draws
 from striate.errors import ConfigError
 
-__all__ = ["PILLOW_FILTERS", "Cut", "Geometry", "Outside", "Shifts", "check_flip", "flip_words", "render_cut"]
+__all__ = [
+    "PILLOW_FILTERS",
+    "Cut",
+    "Geometry",
+    "Outside",
+    "Shifts",
+    "check_flip",
+    "flip_words",
+    "inner_part",
+    "render_cut",
+]
 
 Outside: TypeAlias = Literal["black", "edge"]
 
@@ -37,6 +47,8 @@ class Cut:
         flip: Whether left and right are exchanged at the end.
         interpolation: The filter of the resize: `nearest`, `bilinear`, `bicubic` or `lanczos`, with antialias.
         outside: What lies outside of the photo: `black`, or `edge`: the pixel of its edge that is nearest.
+        subpixel: Whether a fast drawing, too, must begin between pixels where the box does, and not at the nearest
+            ones: something else is known by its place on the photo.
     """
 
     box: tuple[float, float, float, float]
@@ -44,6 +56,7 @@ class Cut:
     flip: bool = False
     interpolation: str = "bilinear"
     outside: Outside = "black"
+    subpixel: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +93,14 @@ class Geometry(ABC):
     def exact(self) -> bool:
         """Whether the result must be Pillow's to the level, however fast it is wanted: so in evaluation."""
         return False
+
+    @property
+    def pads_to(self) -> int | None:
+        """How results of different sizes share a batch: black is added at the right and at the bottom.
+
+        Sides then are the largest of the batch, rounded up to a multiple of this number. None: they may not differ.
+        """
+        return None
 
     @abstractmethod
     def result_size(self) -> tuple[int, int] | None:
@@ -129,13 +150,8 @@ def render_cut(pixels: NDArray[np.uint8], cut: Cut) -> NDArray[np.uint8]:
 
     Differs: from Pillow's `resize(box=…)` in that, with whole pixels, nothing outside of the box is looked at.
     """
-    h, w = pixels.shape[:2]
-    left, top, right, bottom = cut.box
     new_h, new_w = cut.size
-    inside = (max(left, 0.0), max(top, 0.0), min(right, float(w)), min(bottom, float(h)))
-    # Where the part that exists lands in the result.
-    x0, x1 = (round((x - left) * new_w / (right - left)) for x in inside[::2])
-    y0, y1 = (round((y - top) * new_h / (bottom - top)) for y in inside[1::2])
+    inside, (x0, y0, x1, y1) = inner_part((pixels.shape[0], pixels.shape[1]), cut)
     if (x0, y0, x1, y1) == (0, 0, new_w, new_h):
         result = _resampled(pixels, inside, (new_h, new_w), cut.interpolation)
     elif x1 > x0 and y1 > y0:
@@ -145,6 +161,22 @@ def render_cut(pixels: NDArray[np.uint8], cut: Cut) -> NDArray[np.uint8]:
     else:
         result = np.zeros((new_h, new_w, 3), dtype=np.uint8)
     return result[:, ::-1] if cut.flip else result
+
+
+def inner_part(size: tuple[int, int], cut: Cut) -> tuple[tuple[float, float, float, float], tuple[int, int, int, int]]:
+    """The part of a cut that lies inside of a photo of `size` `(h, w)`, and where it lands before the flip.
+
+    Returns:
+        `xyxy` in photo pixels, and `xyxy` in pixels of the result, to the nearest whole ones.
+
+    >>> inner_part((50, 100), Cut((-100.0, 0.0, 100.0, 100.0), (50, 100)))
+    ((0.0, 0.0, 100.0, 50.0), (50, 0, 100, 25))
+    """
+    left, top, right, bottom = cut.box
+    inside = (max(left, 0.0), max(top, 0.0), min(right, float(size[1])), min(bottom, float(size[0])))
+    x0, x1 = (round((x - left) * cut.size[1] / (right - left)) for x in inside[::2])
+    y0, y1 = (round((y - top) * cut.size[0] / (bottom - top)) for y in inside[1::2])
+    return inside, (x0, y0, x1, y1)
 
 
 def _resampled(
