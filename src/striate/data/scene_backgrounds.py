@@ -1,17 +1,26 @@
 """What is behind the objects of a scene: surfaces from formulas, or crops of photos."""
 
 import functools
+import hashlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from striate.data.decode import read_image
+from striate.data.files import find_images, printable
 from striate.data.image_set import ImageSet
+from striate.data.problem import Problem
 from striate.data.scene_dice import Dice
 from striate.data.scene_textures import TEST_TEXTURES, TRAIN_TEXTURES, cloud, colored, palette, texture
+from striate.data.stores import FileStore
+from striate.errors import DataError
 
-__all__ = ["PhotoBackgrounds", "draw_background"]
+__all__ = ["PhotoBackgrounds", "draw_background", "read_backgrounds"]
 
 Pixels = NDArray[np.float32]
 
@@ -66,9 +75,11 @@ class PhotoBackgrounds:
 
     Attributes:
         photos: The pictures of each part, by name.
+        problems: Photos that cannot be read.
     """
 
     photos: dict[str, ImageSet]
+    problems: tuple[Problem, ...] = ()
 
     def draw(self, size: tuple[int, int], dice: Dice, *, part: str) -> Pixels:
         """A random crop at most as enlarged as it must be, half of them mirrored; float32 `h w 3` in [0, 1].
@@ -77,7 +88,7 @@ class PhotoBackgrounds:
             DataError: If the photo cannot be read.
         """
         chosen = self.photos["test" if part == "unseen" else part]
-        pixels = _photo(chosen, dice.whole(0, len(chosen) - 1))
+        pixels = _photo(chosen, dice.whole(0, len(chosen) - 1), 2 * max(size))
         h, w = pixels.shape[:2]
         fit = min(h / size[0], w / size[1])
         share = dice.within(0.5, 1.0) if fit > 1 else 1.0
@@ -89,6 +100,60 @@ class PhotoBackgrounds:
         return found[:, ::-1] if dice.chance(0.5) else found
 
 
-@functools.lru_cache(maxsize=16)
-def _photo(photos: ImageSet, index: int) -> NDArray[np.uint8]:
-    return photos.pixels(index)
+def read_backgrounds(
+    source: str | Path | Sequence[str | Path], *, parts: Sequence[str], seed: int = 0
+) -> PhotoBackgrounds:
+    """Photos for the ground of scenes, each for one part only; copies of one file stay together.
+
+    Training has the larger share: of all photos, six tenths, where `val` and `test` share the rest.
+
+    Args:
+        source: A folder, or files.
+        parts: Which parts will be drawn; `unseen` has the photos of `test`.
+        seed: Another seed deals them otherwise.
+
+    Raises:
+        DataError: If there is no such folder, or there are fewer different photos than parts, or none can be read.
+    """
+    known: dict[str, list[Path]] = {}
+    problems = []
+    for path in find_images(source):
+        try:
+            content = FileStore(Path(), (str(path),)).read(0)
+            read_image(content)
+        except DataError as error:
+            reason = re.sub(r"^image of \d+ bytes: ", "", str(error).removeprefix(f"{printable(path)}: "))
+            problems.append(Problem("unreadable", printable(path), f"{reason}; it was left out"))
+            continue
+        known.setdefault(hashlib.blake2b(f"{seed} ".encode() + content).hexdigest(), []).append(path)
+    wanted = [part for part in ("train", "val", "test") if part in parts or (part == "test" and "unseen" in parts)]
+    if len(known) < len(wanted):
+        raise DataError(
+            f"{printable(str(source))}: {len(known)} different photos are too few for {len(wanted)} parts without a "
+            "photo in common."
+        )
+    order = sorted(known)
+    weights = np.array([{"train": 0.6, "val": 0.15, "test": 0.25}[part] for part in wanted])
+    # Where each part ends: its share, but at least one photo for it and for each that follows.
+    ends = np.rint(np.cumsum(weights) / weights.sum() * len(order)).astype(int)
+    for number in range(len(wanted)):
+        least = (ends[number - 1] if number else 0) + 1
+        ends[number] = min(max(ends[number], least), len(order) - (len(wanted) - 1 - number))
+    starts = [0, *ends[:-1].tolist()]
+    photos = {}
+    for part, start, end in zip(wanted, starts, ends.tolist(), strict=True):
+        paths = tuple(str(path) for key in order[start:end] for path in sorted(known[key])[:1])
+        labels = np.zeros(len(paths), dtype=np.int64)
+        photos[part] = ImageSet(("ground",), labels, FileStore(Path(), paths), Path("backgrounds"), "folder")
+    return PhotoBackgrounds(photos, tuple(problems))
+
+
+@functools.lru_cache(maxsize=64)
+def _photo(photos: ImageSet, index: int, side: int) -> NDArray[np.uint8]:
+    """A photo, made smaller where its shorter side is longer than `side`: 12 megapixels each would fill the memory."""
+    image = Image.fromarray(photos.pixels(index))
+    share = side / min(image.size)
+    if share < 1:
+        size = (max(1, round(image.width * share)), max(1, round(image.height * share)))
+        image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return np.asarray(image)

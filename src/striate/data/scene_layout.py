@@ -77,9 +77,10 @@ class Layout:
 def lay_out(sprites: SpriteSource, settings: SceneSettings, dice: Dice, *, part: str) -> Layout:
     """Objects of random classes, sizes, turns and places."""
     ground = _Ground(settings)
+    kinds = sprites.kinds(part)
     for number in range(dice.whole(*settings.objects)):
         own = dice.of("object", number)
-        kind = own.whole(0, len(sprites.classes) - 1)
+        kind = own.one(kinds)
         sprite = _posed(sprites.draw(kind, own.of("sprite"), part=part), settings, own.of("pose"))
         if not sprite.size:
             continue

@@ -34,6 +34,11 @@ class SpriteSource(ABC):
             part: `train`, `val`, `test` or `unseen`; parts may have other objects.
         """
 
+    def kinds(self, part: str) -> tuple[int, ...]:
+        """The classes of which a part has objects: all of them, unless a source says otherwise."""
+        del part
+        return tuple(range(len(self.classes)))
+
     @abstractmethod
     def describe(self) -> str:
         """One phrase, for people."""
