@@ -28,10 +28,10 @@ from PIL import (
 
 from striate.data.files import printable
 from striate.data.formats import CAMERA_RAW, HEAD_BYTES, declared_size, explain_foreign, recognize
-from striate.data.modes import rgb_pixels
+from striate.data.modes import picture_orientation, rgb_pixels
 from striate.errors import ConfigError, DataError
 
-__all__ = ["read_image"]
+__all__ = ["open_picture", "read_image"]
 
 # Pillow's classes themselves and not `Image.open`, whose check for bombs warns and raises by a limit of its own that is
 # one for the whole process.
@@ -45,6 +45,7 @@ _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
 }
 
 _SUBFILE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # TIFF tags
+_OPENED_MEGAPIXELS = 64
 _pillow_limit = threading.Lock()
 
 
@@ -81,6 +82,30 @@ def read_image(source: str | Path | bytes, *, max_megapixels: float = 64.0) -> N
         raise DataError(f"{name}: no such file{hint}.") from None
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error}).") from error
+
+
+def open_picture(stream: BytesIO | BufferedReader, name: str) -> tuple[tuple[int, int], int]:
+    """Size `(h, w)` and EXIF's orientation of an image file, by its header; no pixel is decoded.
+
+    Raises:
+        DataError: If it is empty, damaged or of a kind that is not read; one line that begins with `name`.
+    """
+    head = stream.read(HEAD_BYTES)
+    if not head:
+        raise DataError(f"{name}: the file is empty.")
+    kind = recognize(head)
+    if kind is None:
+        raise DataError(f"{name}: this is {explain_foreign(head)}.")
+    with _translated(name, kind):
+        size = declared_size(kind, stream)
+        if size[0] * size[1] > _OPENED_MEGAPIXELS * 1e6:  # Pillow would make room for all of it
+            return size, 1
+        stream.seek(0)
+        image = _DECODERS[kind](stream)
+        size = (image.height, image.width)
+        if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow gives the size as turned
+            size = (int(image.tag_v2[257]), int(image.tag_v2[256]))
+        return size, picture_orientation(image)
 
 
 def _decode(stream: BytesIO | BufferedReader, name: str, max_megapixels: float) -> NDArray[np.uint8]:

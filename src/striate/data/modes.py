@@ -8,7 +8,7 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from striate.errors import DataError
 
-__all__ = ["rgb_pixels"]
+__all__ = ["picture_orientation", "rgb_pixels"]
 
 _BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274  # TIFF and EXIF tags
 _TURNS = {
@@ -32,7 +32,7 @@ def rgb_pixels(image: Image.Image, *, name: str = "Pillow image") -> NDArray[np.
     """
     key = _color_key(image)  # known only until the pixels are loaded
     image.load()
-    turn = _TURNS.get(_orientation(image))
+    turn = _TURNS.get(picture_orientation(image))
     if image.mode.startswith("I;16"):
         pixels = _from_16_bits(image)
     elif image.mode in {"F", "I"}:
@@ -82,7 +82,7 @@ def _color_key(image: Image.Image) -> NDArray[np.int64] | None:
     return key * {"L;2": 85, "L;4": 17}.get(stored, 1)
 
 
-def _orientation(image: Image.Image) -> int:
+def picture_orientation(image: Image.Image) -> int:
     """EXIF's number of the way the camera was held, 1 to 8; 1 where there is none or it cannot be read."""
     with suppress(Exception):  # a damaged EXIF block is no reason to refuse the photo: viewers show it unturned, too
         value = image.getexif().get(_ORIENTATION)
