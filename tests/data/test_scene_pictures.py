@@ -44,8 +44,15 @@ def test_files_are_classes(folders):
     assert sprites.classes == ("0", "1", "2", "3", "4")
     scene = draw_scene(0, sprites=sprites, settings=SMALL)
     assert scene.truth.labels == sprites.classes
-    with pytest.raises(DataError, match=r"another file is called '0', too"):
+    with pytest.raises(DataError, match=r"0.png is called '0', too"):
         read_sprites(folders, classes_by="file")
+
+
+def test_classes_may_be_given_by_name(folders):
+    files = {"ball": [folders / "red" / "0.png", folders / "blue" / "1.png"], "apple": [folders / "red" / "2.png"]}
+    sprites = read_sprites(files)
+    assert sprites.classes == ("apple", "ball")
+    assert [len(one) for one in sprites.sprites] == [1, 2]
 
 
 def test_plain_grounds_are_cut_away_and_said_to_be(tmp_path):

@@ -5,7 +5,7 @@ joined to the border and has the border's color. What has neither is pasted as t
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -79,7 +79,7 @@ class PictureSprites(SpriteSource):
 
 
 def read_sprites(
-    source: str | Path | Sequence[str | Path],
+    source: str | Path | Sequence[str | Path] | Mapping[str, Sequence[str | Path]],
     *,
     classes_by: Literal["folder", "file"] = "folder",
     unseen: float = 0.0,
@@ -88,7 +88,7 @@ def read_sprites(
     """Read pictures of objects.
 
     Args:
-        source: A folder, or files.
+        source: A folder, or files; or the files of each class by its name, and then `classes_by` says nothing.
         classes_by: `folder`: the class is the name of the folder that holds the file; `file`: each file is a class
             of its own, by its name without the ending.
         unseen: Share of each class's objects that are set aside, at least one where there are two; copies of one
@@ -106,10 +106,7 @@ def read_sprites(
         )
     groups: dict[str, list[tuple[str, NDArray[np.uint8]]]] = {}
     problems: list[Problem] = []
-    for path in find_images(source):
-        name = path.stem if classes_by == "file" else path.absolute().parent.name
-        if classes_by == "file" and name in groups:
-            raise DataError(f"{printable(path)}: another file is called {name!r}, too; classes by file need one each.")
+    for name, path in _named(source, classes_by):
         try:
             sprite, problem = _read(path)
         except DataError as error:
@@ -120,7 +117,8 @@ def read_sprites(
         if sprite.size:
             groups.setdefault(name, []).append((path.name, sprite))
     if not groups:
-        raise DataError(f"{printable(str(source))}: no picture of an object could be used.")
+        first = f"; the first: {problems[0]}" if problems else ""
+        raise DataError(f"scenes: no picture of an object could be used{first}.")
     names, kept, aside = [], [], []
     for kind in sorted(groups):
         seen, held = _set_aside(groups[kind], unseen, seed)
@@ -153,6 +151,25 @@ def key_out(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     # The outermost pixels are mixed with the ground: half clear, in a smooth edge.
     alpha = Image.fromarray((solid * 255).astype(np.uint8))
     return np.asarray(alpha.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(0.8)))
+
+
+def _named(
+    source: str | Path | Sequence[str | Path] | Mapping[str, Sequence[str | Path]], classes_by: str
+) -> list[tuple[str, Path]]:
+    """Every file with the name of its class."""
+    if isinstance(source, Mapping):
+        return [(name, path) for name, files in source.items() for path in find_images(files)]
+    if classes_by == "folder":
+        return [(path.absolute().parent.name, path) for path in find_images(source)]
+    known: dict[str, Path] = {}
+    for path in find_images(source):
+        if path.stem in known:
+            raise DataError(
+                f"{printable(path)}: {printable(known[path.stem])} is called {path.stem!r}, too; classes by file need "
+                "a name each."
+            )
+        known[path.stem] = path
+    return list(known.items())
 
 
 def _read(path: Path) -> tuple[NDArray[np.uint8], Problem | None]:

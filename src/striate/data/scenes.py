@@ -230,7 +230,12 @@ def _cast(canvas: NDArray[np.float32], placed: Placed, toward: tuple[float, floa
     side = max(h, w)
     soft = max(1.0, 0.05 * side)
     pad = int(3 * soft)
-    alpha = Image.fromarray(np.pad(placed.sprite[..., 3], pad)).filter(ImageFilter.GaussianBlur(soft))
+    alpha = Image.fromarray(np.pad(placed.sprite[..., 3], pad))
+    if soft >= 2:  # what is blurred this far looks the same from half the pixels
+        size = alpha.size
+        alpha = alpha.reduce(2).filter(ImageFilter.GaussianBlur(soft / 2)).resize(size, Image.Resampling.BILINEAR)
+    else:
+        alpha = alpha.filter(ImageFilter.GaussianBlur(soft))
     left, top = placed.left - pad + round(toward[0] * side), placed.top - pad + round(toward[1] * side)
     x0, y0 = max(left, 0), max(top, 0)
     x1, y1 = min(left + alpha.width, canvas.shape[1]), min(top + alpha.height, canvas.shape[0])
