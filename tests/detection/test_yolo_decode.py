@@ -13,7 +13,7 @@ from striate.detection.detector import BoxTargets
 from striate.detection.yolo_decode import candidate_boxes, class_scores, decode_cells, suppress_boxes
 from striate.detection.yolo_detector import YoloDetector
 from striate.detection.yolo_grid import YoloCells, assign_cells, split_cells
-from striate.detection.yolo_stages import yolo_stages
+from striate.detection.yolo_steps import yolo_stages
 from striate.errors import ConfigError, ShapeError
 from tests.oracles.yolo_v1 import box_of_cell
 

@@ -1,3 +1,81 @@
-"""Finding objects: R-CNN, Fast R-CNN, Faster R-CNN and YOLO, their parts, and how well they find."""
+"""Finding objects: R-CNN, Fast R-CNN, Faster R-CNN and YOLO, their parts, and how well they find.
 
-__all__: list[str] = []
+Names load on first use: the facts of this floor are read without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from striate.detection.detector import BoxTargets, Detector, FoundBoxes
+    from striate.detection.yolo import build_yolo
+    from striate.detection.yolo_decode import decode_cells
+    from striate.detection.yolo_detector import YoloDetector
+    from striate.detection.yolo_grid import CellTargets, YoloCells, assign_cells, cell_boxes, encode_boxes
+    from striate.detection.yolo_loss import YoloLossWeights, responsible_boxes, yolo_losses
+    from striate.detection.yolo_steps import YoloStages, yolo_stages
+    from striate.detection.yolo_v1 import (
+        build_yolo_v1,
+        build_yolo_v1_darknet,
+        build_yolo_v1_tiny,
+        build_yolo_v1_trunk,
+        load_yolo_v1_trunk,
+    )
+
+__all__ = [
+    "BoxTargets",
+    "CellTargets",
+    "Detector",
+    "FoundBoxes",
+    "YoloCells",
+    "YoloDetector",
+    "YoloLossWeights",
+    "YoloStages",
+    "assign_cells",
+    "build_yolo",
+    "build_yolo_v1",
+    "build_yolo_v1_darknet",
+    "build_yolo_v1_tiny",
+    "build_yolo_v1_trunk",
+    "cell_boxes",
+    "decode_cells",
+    "encode_boxes",
+    "load_yolo_v1_trunk",
+    "responsible_boxes",
+    "yolo_losses",
+    "yolo_stages",
+]
+
+_HOME = {
+    "BoxTargets": "detector",
+    "CellTargets": "yolo_grid",
+    "Detector": "detector",
+    "FoundBoxes": "detector",
+    "YoloCells": "yolo_grid",
+    "YoloDetector": "yolo_detector",
+    "YoloLossWeights": "yolo_loss",
+    "YoloStages": "yolo_steps",
+    "assign_cells": "yolo_grid",
+    "build_yolo": "yolo",
+    "build_yolo_v1": "yolo_v1",
+    "build_yolo_v1_darknet": "yolo_v1",
+    "build_yolo_v1_tiny": "yolo_v1",
+    "build_yolo_v1_trunk": "yolo_v1",
+    "cell_boxes": "yolo_grid",
+    "decode_cells": "yolo_decode",
+    "encode_boxes": "yolo_grid",
+    "load_yolo_v1_trunk": "yolo_v1",
+    "responsible_boxes": "yolo_loss",
+    "yolo_losses": "yolo_loss",
+    "yolo_stages": "yolo_steps",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"striate.detection.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'striate.detection' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
