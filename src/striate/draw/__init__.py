@@ -8,6 +8,14 @@ from striate.draw.boxes import draw_boxes
 from striate.draw.colormap import SIGNED, UNSIGNED, colorize, colormap_table, limits_of
 from striate.draw.confusion import draw_confusion
 from striate.draw.curves import draw_lr_finder, draw_training_curves
+from striate.draw.detection_steps import (
+    draw_anchors,
+    draw_cell_map,
+    draw_class_cells,
+    draw_proposals,
+    draw_roi_grid,
+    draw_suppression,
+)
 from striate.draw.encode import encode_jpeg, encode_png
 from striate.draw.enlarge import enlarge
 from striate.draw.grid import grid
@@ -29,17 +37,23 @@ __all__ = [
     "Tile",
     "colorize",
     "colormap_table",
+    "draw_anchors",
     "draw_boxes",
+    "draw_cell_map",
+    "draw_class_cells",
     "draw_confusion",
     "draw_kernels",
     "draw_lr_finder",
     "draw_matrix",
     "draw_outline",
     "draw_perturbation_curves",
+    "draw_proposals",
     "draw_reliability",
+    "draw_roi_grid",
     "draw_scalebar",
     "draw_sheet",
     "draw_similarity_curves",
+    "draw_suppression",
     "draw_training_curves",
     "encode_gif",
     "encode_jpeg",
