@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from striate.data.opening import open_data
     from striate.data.preprocessing import Preprocessing, View
     from striate.data.problem import Problem
+    from striate.data.scene_backgrounds import read_backgrounds
+    from striate.data.scene_pictures import read_sprites
+    from striate.data.scene_settings import SceneSettings
+    from striate.data.scenes import build_scenes, draw_scene
     from striate.data.splitting import split_set
 
 __all__ = [
@@ -22,10 +26,15 @@ __all__ = [
     "Labels",
     "Preprocessing",
     "Problem",
+    "SceneSettings",
     "View",
+    "build_scenes",
+    "draw_scene",
     "find_images",
     "open_data",
+    "read_backgrounds",
     "read_image",
+    "read_sprites",
     "split_set",
 ]
 
@@ -34,10 +43,15 @@ _FROM = {
     "Labels": "labels",
     "Preprocessing": "preprocessing",
     "Problem": "problem",
+    "SceneSettings": "scene_settings",
     "View": "preprocessing",
+    "build_scenes": "scenes",
+    "draw_scene": "scenes",
     "find_images": "files",
     "open_data": "opening",
+    "read_backgrounds": "scene_backgrounds",
     "read_image": "decode",
+    "read_sprites": "scene_pictures",
     "split_set": "splitting",
 }
 

@@ -153,7 +153,7 @@ def draw_roi_grid(
         points = np.asarray(samples, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 2:
             raise ShapeError(f"samples must be s 2 (x, y); got {' '.join(map(str, points.shape))}.")
-        _dots(dimmed, points * zoom, 0.35 * width)
+        _dots(dimmed, points * zoom, max(1.0, 0.5 * width))
     return dimmed
 
 
