@@ -50,6 +50,11 @@ class YoloGrid(nn.Module):
         self.convolutions = nn.Sequential(*layers)
         self.cells = nn.Conv2d(width, outputs, 1)
 
+    @property
+    def frozen_parameters(self) -> tuple[str, ...]:
+        """Names of the weights that never learn."""
+        return tuple(f"trunk.{name}" for name in self.trunk.frozen_parameters)
+
     def grid(self, canvas: tuple[int, int]) -> tuple[int, int]:
         """A cell for every `stride` pixels.
 

@@ -70,6 +70,11 @@ class YoloDetector(Detector):
         self.loss_weights = YoloLossWeights() if loss_weights is None else loss_weights
         self.iou_threshold, self.keep = iou_threshold, keep
 
+    @property
+    def frozen_parameters(self) -> tuple[str, ...]:
+        """Names of the weights that never learn."""
+        return tuple(f"network.{name}" for name in getattr(self.network, "frozen_parameters", ()))
+
     def forward(
         self,
         images: Float[Tensor, "n c h w"],
