@@ -1,6 +1,7 @@
 """The evaluation of VOC's development kit, written down loop by loop as its MATLAB code goes.
 
-One class at a time; boxes are whole pixels that belong to the box, so a side is max − min + 1.
+One class at a time; boxes are whole pixels that belong to the box, so a side is max − min + 1. The kit knows no crowds:
+a false alarm of which enough lies in one is left out here.
 """
 
 import numpy as np
@@ -14,11 +15,13 @@ def devkit_ap(predictions: BoxPredictions, number: int, *, iou: float, inclusive
     """AP of one class by all points and by 11 points; NaN without anything to find."""
     extra = 1.0 if inclusive else 0.0
     positives = 0
-    truth = []
+    truth, crowds = [], []
     for picture in range(len(predictions)):
         there = predictions.truth(picture)
-        own = [row for row in range(len(there)) if there.classes[row] == number]
-        skip = [bool(there.difficult[row] or there.crowd[row]) for row in own]
+        own = [row for row in range(len(there)) if there.classes[row] == number and not there.crowd[row]]
+        crowd = [row for row in range(len(there)) if there.classes[row] == number and there.crowd[row]]
+        crowds.append([there.boxes[row].astype(float) for row in crowd])
+        skip = [bool(there.difficult[row]) for row in own]
         truth.append(([there.boxes[row].astype(float) for row in own], skip, [False] * len(own)))
         positives += sum(not one for one in skip)
     lines = []
@@ -55,6 +58,8 @@ def devkit_ap(predictions: BoxPredictions, number: int, *, iou: float, inclusive
                     fp[-1] = 1
         else:
             fp[-1] = 1
+        if fp[-1] and any(_inside(bb, one, extra) >= iou for one in crowds[picture]):
+            fp[-1] = 0
     if positives == 0:
         return float("nan"), float("nan")
     recall, precision = [], []
@@ -64,6 +69,13 @@ def devkit_ap(predictions: BoxPredictions, number: int, *, iou: float, inclusive
         recall.append(hits / positives)
         precision.append(hits / (hits + misses) if hits + misses else float("nan"))
     return _all_points(recall, precision), _eleven_points(recall, precision)
+
+
+def _inside(bb: np.ndarray, crowd: np.ndarray, extra: float) -> float:
+    width = min(bb[2], crowd[2]) - max(bb[0], crowd[0]) + extra
+    height = min(bb[3], crowd[3]) - max(bb[1], crowd[1]) + extra
+    area = (bb[2] - bb[0] + extra) * (bb[3] - bb[1] + extra)
+    return width * height / area if width > 0 and height > 0 and area > 0 else 0.0
 
 
 def _all_points(recall: list[float], precision: list[float]) -> float:

@@ -42,6 +42,8 @@ class CocoScores:
         ar_medium: AR of medium ones.
         ar_large: AR of large ones.
         class_ap: AP of each of the `k` classes.
+        ap_by_iou: AP at each of the ten thresholds .50, .55, …, .95.
+        ap50_by_size: AP at IoU .50 of small, medium and large objects.
     """
 
     ap: float = NAN
@@ -57,6 +59,8 @@ class CocoScores:
     ar_medium: float = NAN
     ar_large: float = NAN
     class_ap: tuple[float, ...] = ()
+    ap_by_iou: tuple[float, ...] = (NAN,) * 10
+    ap50_by_size: tuple[float, float, float] = (NAN, NAN, NAN)
 
     @property
     def twelve(self) -> tuple[float, ...]:
@@ -69,7 +73,7 @@ class CocoScores:
         return {name: value if math.isfinite(value) else None for name, value in pairs}
 
 
-TWELVE = tuple(field.name for field in fields(CocoScores) if field.name != "class_ap")
+TWELVE = tuple(field.name for field in fields(CocoScores))[:12]
 
 
 def coco_scores(predictions: BoxPredictions) -> CocoScores:
@@ -107,10 +111,13 @@ def coco_scores(predictions: BoxPredictions) -> CocoScores:
     judge.evaluate()
     judge.accumulate()
     judge.summarize()
-    precision = np.asarray(judge.eval["precision"])[:, :, :, 0, -1]  # threshold, place, class
-    class_ap = tuple(_mean(precision[:, :, number]) for number in range(len(categories)))
-    numbers = {name: _value(number) for name, number in zip(TWELVE, judge.stats, strict=False)}
-    return CocoScores(**numbers, class_ap=class_ap)
+    precision = np.asarray(judge.eval["precision"])[:, :, :, :, -1]  # threshold, place, class, size
+    return CocoScores(
+        **{name: _value(number) for name, number in zip(TWELVE, judge.stats, strict=False)},
+        class_ap=tuple(_mean(precision[:, :, number, 0]) for number in range(len(categories))),
+        ap_by_iou=tuple(_mean(part) for part in precision[:, :, :, 0]),
+        ap50_by_size=(_mean(precision[0, :, :, 1]), _mean(precision[0, :, :, 2]), _mean(precision[0, :, :, 3])),
+    )
 
 
 def _annotations(
@@ -131,4 +138,5 @@ def _value(number: float) -> float:
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean()) if (values > -1).all() else NAN
+    known = values[values > -1]
+    return float(known.mean()) if known.size else NAN

@@ -7,17 +7,20 @@ picture (and, where asked, of one class) are listed one after another, in blocks
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["box_overlaps", "overlap_pairs"]
+from striate.detection.box_predictions import BoxPredictions
+
+__all__ = ["TouchingBoxes", "box_overlaps", "overlap_pairs", "touching_boxes"]
 
 BLOCK = 1_000_000
 
 
 def box_overlaps(
-    first: NDArray[np.floating], second: NDArray[np.floating], *, inclusive: bool = False
+    first: NDArray[np.floating], second: NDArray[np.floating], *, inclusive: bool = False, crowd: bool = False
 ) -> NDArray[np.float64]:
     """IoU of the first box of each list, of the second, and so on, `p`, from 0 to 1.
 
@@ -26,6 +29,7 @@ def box_overlaps(
         second: `p 4`.
         inclusive: Corners are whole pixels that belong to the box, so a side is x2 − x1 + 1 (VOC's devkit); by default
             they are edges, and a side is x2 − x1.
+        crowd: The second boxes are crowds: the share of the first that lies inside.
 
     Returns:
         Computed in float64. Two boxes that both have no area do not overlap.
@@ -33,7 +37,8 @@ def box_overlaps(
     a, b, extra = first.astype(np.float64), second.astype(np.float64), float(inclusive)
     sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]) + extra
     shared = np.where((sides > 0).all(1), sides.prod(1), 0.0)
-    whole = (a[:, 2:] - a[:, :2] + extra).prod(1) + (b[:, 2:] - b[:, :2] + extra).prod(1) - shared
+    own, other = ((box[:, 2:] - box[:, :2] + extra).prod(1) for box in (a, b))
+    whole = own if crowd else own + other - shared
     return np.asarray(np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0))
 
 
@@ -63,3 +68,29 @@ def overlap_pairs(
         inside = np.arange(len(rows)) - np.repeat(np.cumsum(some) - some, some)
         yield rows, order[np.repeat(begins[start:stop], some) + inside]
         start = stop
+
+
+class TouchingBoxes(NamedTuple):
+    """Pairs of a found and a true box on one picture that overlap, of whatever classes; crowds are left out.
+
+    Attributes:
+        found: int64 `p`, rows of the found boxes, rising.
+        truth: int64 `p`, rows of the true boxes.
+        iou: float64 `p`, above 0.
+    """
+
+    found: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    iou: NDArray[np.float64]
+
+
+def touching_boxes(predictions: BoxPredictions) -> TouchingBoxes:
+    """All pairs that overlap."""
+    single = np.flatnonzero(~predictions.truth_crowd)
+    parts = []
+    for rows, columns in overlap_pairs(predictions.found_pictures, predictions.truth_pictures[single]):
+        values = box_overlaps(predictions.boxes[rows], predictions.truth_boxes[single[columns]])
+        some = values > 0
+        parts.append((rows[some], single[columns[some]], values[some]))
+    nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    return TouchingBoxes(*(np.concatenate(column) for column in zip(nothing, *parts, strict=True)))

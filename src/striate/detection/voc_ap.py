@@ -71,33 +71,39 @@ def match_boxes(predictions: BoxPredictions, *, iou: float = 0.5, inclusive: boo
         ConfigError: If `iou` is out of range.
 
     Source: Everingham et al. 2010, IJCV 88, section 4.2; VOCevaldet.m.
-    Differs: boxes of equal score keep their order, where other versions leave it to the sorting algorithm. COCO's
-        crowds are treated as difficult.
+    Differs: boxes of equal score keep their order, where other versions leave it to the sorting algorithm. The kit
+        knows no crowds; as in COCO, a false alarm of which the share `iou` lies in a crowd of its class counts neither
+        way.
     """
     if not 0 < iou <= 1:
         raise ConfigError(f"iou must lie above 0 and be at most 1, got {iou}.")
     classes = len(predictions.labels)
-    found_keys = predictions.found_pictures * classes + predictions.classes
+    keys = predictions.found_pictures * classes + predictions.classes
     truth_keys = predictions.truth_pictures * classes + predictions.truth_classes
-    best = np.zeros(len(found_keys))
-    owner = np.full(len(found_keys), -1, dtype=np.int64)
-    for rows, columns in overlap_pairs(found_keys, truth_keys):
-        if not len(rows):
-            continue
-        values = box_overlaps(predictions.boxes[rows], predictions.truth_boxes[columns], inclusive=inclusive)
-        begins = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
-        top = np.maximum.reduceat(values, begins)
-        is_top = np.flatnonzero((values == np.repeat(top, np.diff(np.r_[begins, len(rows)]))) & (values > 0))
-        who, first = np.unique(rows[is_top], return_index=True)
-        owner[who] = columns[is_top[first]]
-        best[who] = values[is_top[first]]
+    single = np.flatnonzero(~predictions.truth_crowd)
+    best = np.zeros(len(keys))
+    owner = np.full(len(keys), -1, dtype=np.int64)
+    for rows, columns in overlap_pairs(keys, truth_keys[single]):
+        values = box_overlaps(predictions.boxes[rows], predictions.truth_boxes[single[columns]], inclusive=inclusive)
+        touching = np.flatnonzero(values > 0)
+        # Of each box the largest overlap comes first, of equal ones the earlier.
+        ranked = touching[np.lexsort((columns[touching], -values[touching], rows[touching]))]
+        who, first = np.unique(rows[ranked], return_index=True)
+        owner[who], best[who] = single[columns[ranked[first]]], values[ranked[first]]
     order = np.argsort(-predictions.scores, kind="stable")
-    verdict = np.zeros(len(best), dtype=np.int8)
+    verdict = np.full(len(best), MISS, dtype=np.int8)
     close = (owner >= 0) & (best >= iou)
     ignored = predictions.truth_ignored
-    verdict[close & ignored[np.maximum(owner, 0)] if len(ignored) else close] = IGNORED
+    verdict[close] = np.where(ignored[owner[close]], IGNORED, MISS)
     claims = order[(close & (verdict != IGNORED))[order]]
     verdict[claims[np.unique(owner[claims], return_index=True)[1]]] = HIT
+    crowds = np.flatnonzero(predictions.truth_crowd)
+    for rows, columns in overlap_pairs(keys, truth_keys[crowds]):
+        share = box_overlaps(
+            predictions.boxes[rows], predictions.truth_boxes[crowds[columns]], inclusive=inclusive, crowd=True
+        )
+        inside = rows[share >= iou]
+        verdict[inside[verdict[inside] == MISS]] = IGNORED
     positives = np.bincount(predictions.truth_classes[~ignored], minlength=classes).astype(np.int64)
     return BoxMatches(verdict, owner, best, order, positives, iou)
 
