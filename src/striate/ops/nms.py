@@ -5,8 +5,13 @@
 `nms_steps` gives each step of that loop; the functions here give its end.
 """
 
+import sys
+from typing import Any
+
+import numpy as np
 import torch
 from jaxtyping import Int64, Shaped
+from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.errors import ConfigError, ShapeError
@@ -14,6 +19,8 @@ from striate.ops.library import declare
 from striate.ops.nms_rows import keep_by_blocks
 
 __all__ = ["batched_nms", "nms"]
+
+_FEW = 256
 
 
 def nms(boxes: Shaped[Tensor, "n 4"], scores: Shaped[Tensor, " n"], iou_threshold: float) -> Int64[Tensor, " kept"]:
@@ -87,6 +94,8 @@ def batched_nms(
         raise ShapeError(
             f"idxs must be one class for each of the {len(scores)} boxes, got the shape {tuple(idxs.shape)}."
         )
+    if idxs.is_floating_point():
+        idxs = idxs.double()
     kept: Tensor = torch.ops.striate.batched_nms(boxes, scores, idxs, threshold)
     return kept
 
@@ -112,32 +121,65 @@ def _by_score(scores: Tensor) -> Tensor:
     return scores.sort(stable=True, descending=True).indices
 
 
-def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+def _anywhere(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     order = _by_score(scores)
     return order[keep_by_blocks(boxes[order], None, iou_threshold)]
 
 
-def _batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
+def _batched_anywhere(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
     order = _by_score(scores)
     return order[keep_by_blocks(boxes[order], idxs[order], iou_threshold)]
 
 
-def _fake_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+def _cpu(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    if _better_plain(len(boxes)):
+        return _anywhere(boxes, scores, iou_threshold)
+    order = _by_score(scores).numpy()
+    return torch.from_numpy(order[_compiled(boxes, order, np.array([0, len(order)]), iou_threshold)])
+
+
+def _batched_cpu(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
+    if _better_plain(len(boxes)):
+        return _batched_anywhere(boxes, scores, idxs, iou_threshold)
+    order = _by_score(scores)
+    classes, by_class = idxs[order].sort(stable=True)
+    places = by_class.numpy()
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(classes.numpy())) + 1, [len(places)]))
+    keep = np.empty(len(places), np.bool_)
+    keep[places] = _compiled(boxes, order.numpy()[places], starts, iou_threshold)
+    return torch.from_numpy(order.numpy()[keep])
+
+
+def _better_plain(count: int) -> bool:
+    """Whether starting the compiler's library would take longer than it saves; the answer is the same either way."""
+    return count == 0 or (count <= _FEW and "striate.ops.nms_kernels" not in sys.modules)
+
+
+def _compiled(boxes: Tensor, order: NDArray[np.int64], starts: NDArray[np.int64], iou_threshold: float) -> NDArray[Any]:
+    from striate.ops.nms_kernels import keep_sorted, limits
+
+    corners = boxes.numpy().T.take(order, axis=1)
+    return keep_sorted(corners, starts, limits(iou_threshold, corners.dtype))
+
+
+def _shapes(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     kept = torch.library.get_ctx().new_dynamic_size()
     return boxes.new_empty(kept, dtype=torch.int64)
 
 
-def _fake_batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    return _fake_nms(boxes, scores, iou_threshold)
+def _batched_shapes(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
+    return _shapes(boxes, scores, iou_threshold)
 
 
 declare(
     "nms(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor",
-    anywhere=_nms,
-    shapes=_fake_nms,
+    anywhere=_anywhere,
+    cpu=_cpu,
+    shapes=_shapes,
 )
 declare(
     "batched_nms(Tensor boxes, Tensor scores, Tensor idxs, float iou_threshold) -> Tensor",
-    anywhere=_batched_nms,
-    shapes=_fake_batched_nms,
+    anywhere=_batched_anywhere,
+    cpu=_batched_cpu,
+    shapes=_batched_shapes,
 )
