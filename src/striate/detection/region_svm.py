@@ -19,7 +19,18 @@ from numpy.typing import NDArray
 
 from striate.errors import ConfigError
 
-__all__ = ["MiningDone", "RegionLabels", "RegionSvms", "SvmSettings", "SvmTrained", "fit_svm", "mine", "svm_objective"]
+__all__ = [
+    "MiningDone",
+    "RegionFeatures",
+    "RegionLabels",
+    "RegionSvms",
+    "SvmSettings",
+    "SvmTrained",
+    "feature_scale",
+    "fit_svm",
+    "mine",
+    "svm_objective",
+]
 
 Floats = NDArray[np.float32]
 
@@ -216,7 +227,7 @@ def mine(
     """
     if not labels:
         raise ConfigError("mine: there are no pictures to learn from.")
-    scale = feature_scale(features, labels)
+    scale = feature_scale(features, [len(label.positives) for label in labels])
     tables = [_Class(_positives(labels, k)) for k in range(classes)]
     if not any(len(table.positives[0]) for table in tables):
         raise ConfigError("mine: no picture has a marked object, so no class has a positive example.")
@@ -263,14 +274,19 @@ def _positives(labels: Sequence[RegionLabels], k: int) -> tuple[NDArray[np.int64
     return np.concatenate(pictures), np.concatenate(found).astype(np.int64)
 
 
-def feature_scale(features: RegionFeatures, labels: Sequence[RegionLabels], *, target: float = 20.0) -> float:
-    """What makes their mean length `target`, over up to 200 regions of up to 200 pictures, evenly chosen."""
+def feature_scale(features: RegionFeatures, rows: Sequence[int], *, target: float = 20.0) -> float:
+    """What makes the mean length of features `target`, over up to 200 regions of up to 200 pictures, evenly chosen.
+
+    Args:
+        features: By picture and row.
+        rows: How many each picture has.
+        target: In the paper's code 20, for which its C and λ were chosen.
+    """
     lengths = [np.zeros(0)]
-    for picture in np.unique(np.linspace(0, len(labels) - 1, min(len(labels), 200)).round().astype(int)).tolist():
-        count = len(labels[picture].positives)
-        if count:
-            rows = np.unique(np.linspace(0, count - 1, min(count, 200)).round().astype(int))
-            lengths.append(np.linalg.norm(features.read(picture)[rows].astype(np.float64), axis=1))
+    for picture in np.unique(np.linspace(0, len(rows) - 1, min(len(rows), 200)).round().astype(int)).tolist():
+        if rows[picture]:
+            chosen = np.unique(np.linspace(0, rows[picture] - 1, min(rows[picture], 200)).round().astype(int))
+            lengths.append(np.linalg.norm(features.read(picture)[chosen].astype(np.float64), axis=1))
     every = np.concatenate(lengths)
     mean = float(every.mean()) if len(every) else 0.0
     return target / mean if mean > 0 else 1.0
