@@ -22,6 +22,7 @@ from striate.errors import DataError, nearest
 
 __all__ = ["BoxSource", "assemble"]
 
+_ROUNDING_PX = 2.0**-20  # what is left of 0.3 − 0.6 ÷ 2; no format would bring it back
 _SPLITS = ("all", "train", "val", "test")
 
 
@@ -98,6 +99,7 @@ def _truth(
         if len(known) < len(marks):
             problems += [_unknown(mark, picture, split, classes) for mark in marks if mark.label not in position]
         boxes = np.array([mark.corners for mark in known], dtype=np.float32).reshape(-1, 4)
+        boxes[boxes < _ROUNDING_PX] = 0
         sides = boxes[:, 2:] - boxes[:, :2]
         areas = sides[:, 0] * sides[:, 1]
         for row, mark in enumerate(known):

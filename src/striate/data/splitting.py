@@ -20,7 +20,7 @@ from striate.data.image_set import ImageSet
 from striate.data.problem import Problem
 from striate.errors import ConfigError, DataError
 
-__all__ = ["split_set"]
+__all__ = ["check_shares", "split_set"]
 
 
 def split_set(images: ImageSet, fractions: Mapping[str, float], *, seed: int = 0) -> dict[str, ImageSet]:
@@ -39,7 +39,7 @@ def split_set(images: ImageSet, fractions: Mapping[str, float], *, seed: int = 0
         ConfigError: If a fraction is not in (0, 1], or they do not add up to 1.
         DataError: If there are fewer pictures or groups than parts.
     """
-    _check(fractions)
+    check_shares(fractions)
     units = _units(images)
     if len(units) < len(fractions):
         what = "pictures" if images.groups is None else "groups"
@@ -57,7 +57,12 @@ def split_set(images: ImageSet, fractions: Mapping[str, float], *, seed: int = 0
     return sets
 
 
-def _check(fractions: Mapping[str, float]) -> None:
+def check_shares(fractions: Mapping[str, float]) -> None:
+    """Refuse shares of which one is none, or that are not 1 together.
+
+    Raises:
+        ConfigError: If they are.
+    """
     for name, share in fractions.items():
         if not 0 < share <= 1:
             raise ConfigError(f"The share of {name} must be above 0 and at most 1, got {share}.")
