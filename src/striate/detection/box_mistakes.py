@@ -43,14 +43,14 @@ class BoxMistake:
     @property
     def why(self) -> str:
         """One sentence."""
-        if self.kind == "missed":
-            return f"This {self.there} was not found."
+        close = f"IoU {self.overlap:.2f}.".replace(" 0.", " .")
         words = {
-            "localization": f"The {self.there} is elsewhere: IoU {self.overlap:.2f}.",
-            "classification": f"It is a {self.there}: IoU {self.overlap:.2f}.",
-            "both": f"A {self.there} is near: IoU {self.overlap:.2f}.",
-            "duplicate": f"This {self.there} was found before: IoU {self.overlap:.2f}.",
+            "localization": f"The {self.there} is elsewhere; {close}",
+            "classification": f"Marked as {self.there}; {close}",
+            "both": f"Near what is marked as {self.there}; {close}",
+            "duplicate": f"This {self.there} was found before; {close}",
             "background": "Nothing is marked here.",
+            "missed": f"This {self.there} was not found.",
         }
         return words[self.kind]
 

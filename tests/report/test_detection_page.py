@@ -1,0 +1,86 @@
+"""The page of a detector's evaluation: what it says, hostile names, nothing to say, every width, two sheets."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from striate.detection.box_mistakes import crop_mistake
+from striate.detection.detection_evaluation import evaluate_boxes
+from striate.report import build_detection_page
+from tests.detection.predicted import BOX, FAR, NASTY, answers, random_answers
+from tests.report.samples import HOSTILE
+from tests.report.test_browser import Tab, browser  # noqa: F401 - a fixture
+
+
+def evaluation(predictions, **options):
+    found = evaluate_boxes(predictions, resamples=50, **options)
+    pixels = np.random.default_rng(0).integers(0, 255, (240, 240, 3)).astype(np.uint8)
+    return replace(found, crops={i: crop_mistake(predictions, m, pixels) for i, m in enumerate(found.gallery)})
+
+
+def words(page):
+    text = re.sub(r"<(style|script)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text)).replace("&nbsp;", " ").replace("\u00a0", " ")
+
+
+def test_it_says_the_answer_first():
+    many = answers(
+        [[(BOX, 0, 0.9), (FAR, 0, 0.3)], [(BOX, 1, 0.8)]],
+        [[(BOX, 0)], [(BOX, 1), (FAR, 0)]],
+        facts={"model": "yolo_v1", "data": "scenes/test", "score_threshold": 0.01},
+    )
+    page = words(build_detection_page(evaluation(many)))
+    assert page.index("75.0 % mAP") < page.index("Precision against recall")
+    assert "Of 3 objects on 2 pictures of test, yolo_v1 finds 2 with 0 false alarms" in page
+    assert "1 of 3 classes have no objects here" in page
+    assert "This cat was not found" not in page  # the gallery names the class only
+    assert "All 1 missed objects" in page
+
+
+def test_hostile_names_stay_text():
+    many = answers([[(BOX, 0, 0.9)]], [[(FAR, 0)]], labels=(HOSTILE, "dog"), facts={"model": HOSTILE, "data": HOSTILE})
+    page = build_detection_page(evaluation(many))
+    assert "<img src=x" not in page
+    assert "49" not in words(page)[:2000]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_nasty_cases_have_a_page(name):
+    page = build_detection_page(evaluate_boxes(NASTY[name], resamples=5))
+    assert "nan" not in words(page).lower().replace("provenance", "")
+    assert "Infinity" not in page
+
+
+@pytest.mark.parametrize("classes", [1, 12, 45])
+def test_many_classes(classes):
+    page = build_detection_page(evaluation(random_answers(2, pictures=60, classes=classes)))
+    assert page.count("<tr>") >= classes
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(build_detection_page(evaluation(random_answers(2, pictures=80, classes=10))), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 900, 1600])
+def test_every_width_without_sideways_scrolling(browser, address, width):  # noqa: F811 - the fixture
+    for theme in ("light", "dark"):
+        one = Tab(browser, address, width=width, theme=theme)
+        assert one.page.evaluate("document.documentElement.scrollWidth") <= width
+        one.page.locator("#classes thead button").nth(2).click()
+        assert one.page.locator("th[aria-sort]").count() == 1
+        one.context.close()
+        assert one.said == []
+
+
+@pytest.mark.browser
+def test_it_prints_on_two_sheets(browser, address, tmp_path):  # noqa: F811 - the fixture
+    one = Tab(browser, address)
+    data = one.page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
+    one.context.close()
+    assert len(re.findall(rb"/Type\s*/Page[^s]", data)) <= 2
