@@ -89,7 +89,7 @@ def test_damaged_and_empty_files_are_named_and_the_rest_is_used(folders):
     (folders / "red" / "9.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     Image.new("RGBA", (20, 20)).save(folders / "red" / "clear.png")
     sprites = read_sprites(folders)
-    assert sorted(problem.kind for problem in sprites.problems) == ["empty", "unreadable"]
+    assert sorted(problem.kind for problem in sprites.problems) == ["no-object", "unreadable"]
     assert len(sprites.sprites[1]) == 5
     with pytest.raises(DataError, match="no picture of an object could be used"):
         read_sprites(folders / "red" / "clear.png")

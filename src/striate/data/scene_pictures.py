@@ -75,7 +75,8 @@ class PictureSprites(SpriteSource):
         """How many objects of how many classes."""
         aside = sum(map(len, self.unseen))
         words = f", {aside} of them set aside" if aside else ""
-        return f"{sum(map(len, self.sprites)) + aside} sprites of {len(self.classes)} classes{words}"
+        kinds = "1 class" if len(self.classes) == 1 else f"{len(self.classes)} classes"
+        return f"{sum(map(len, self.sprites)) + aside} sprites of {kinds}{words}"
 
 
 def read_sprites(
@@ -189,7 +190,7 @@ def _read(path: Path) -> tuple[NDArray[np.uint8], Problem | None]:
         alpha = np.full(pixels.shape[:2], 255, np.uint8)
     sprite = trimmed(np.dstack([pixels, alpha]))
     if min(sprite.shape[:2]) < 4:
-        return sprite[:0, :0], Problem("empty", where, "its object has fewer than 4 pixels a side; it was left out")
+        return sprite[:0, :0], Problem("no-object", where, "its object has fewer than 4 pixels a side; it was left out")
     smaller = Image.fromarray(sprite)
     smaller.thumbnail((_LONGEST, _LONGEST), Image.Resampling.BICUBIC)
     return np.array(smaller), problem

@@ -64,10 +64,10 @@ class SceneSettings:
     extent: Literal["visible", "full"] = "visible"
 
     def __post_init__(self) -> None:
-        for name in ("size", "objects", "scale", "brightness", "exposure", "blur_px", "noise"):
+        for name in ("objects", "scale", "brightness", "exposure", "blur_px", "noise"):
             low, high = getattr(self, name)
-            least = {"size": 16, "objects": 0, "blur_px": 0, "noise": 0}.get(name, 1e-3)
-            if low < least or (name != "size" and high < low):
+            least = {"objects": 0, "blur_px": 0, "noise": 0}.get(name, 1e-3)
+            if low < least or high < low:
                 raise ConfigError(f"scenes: {name} must be a range from {least:g}, least first, got {low} to {high}.")
         if min(self.size) < 16 or max(self.size) > 16384:
             raise ConfigError(f"scenes: size must be from 16 to 16384 pixels a side, got {self.size}.")
