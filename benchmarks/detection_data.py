@@ -1,7 +1,7 @@
 """The scenes on which detectors are measured: twenty emoji as classes, ten categories of emoji, ten shapes.
 
     python benchmarks/detection_data.py emoji PACKAGE OUT         # 2,000 + 200 + 500 scenes, twenty classes
-    python benchmarks/detection_data.py categories PACKAGE OUT    # a quarter of the emoji only in `unseen`
+    python benchmarks/detection_data.py categories PACKAGE OUT    # a quarter of the emoji only in OUT-unseen
     python benchmarks/detection_data.py shapes OUT                # no download
 
 PACKAGE is an unpacked `emoji-datasource-google` 16 from npm (`npm pack emoji-datasource-google@16.0.0`; the pictures
@@ -13,14 +13,21 @@ sizes, light, blur and noise, number and overlap of objects (`--shift`). A scene
 
 import argparse
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from striate.data.box_set import BoxSet
+from striate.data.convert_boxes import convert_boxes
+from striate.data.scene_files import SceneFiles
 from striate.data.scene_pictures import PictureSprites, read_sprites
+from striate.data.scene_settings import settings_of
+from striate.data.scene_shapes import ShapeSprites
 from striate.data.scene_sprites import SpriteSource
-from striate.data.scenes import build_scenes
+from striate.data.scenes import SceneMaker, build_scenes
 
 IDENTITIES = (
     "airplane", "bike", "bus", "cactus", "car", "fish", "guitar", "hamburger", "mushroom", "owl",
@@ -61,6 +68,34 @@ def scene_sets(
     }
 
 
+def write_sets(
+    sprites: SpriteSource | None,
+    counts: Mapping[str, int],
+    out: Path,
+    *,
+    layout: Any,
+    seed: int = 0,
+    shift: Any = "mild",
+) -> None:
+    """The scenes as files: `train`, `val` and `test` in OUT, `unseen` as the test part of OUT-unseen."""
+    with tempfile.TemporaryDirectory() as folder:
+        sets = {}
+        for part, count in counts.items():
+            maker = SceneMaker(sprites or ShapeSprites(), settings_of(part, shift=shift), part, seed)
+            painter, began = SceneFiles(maker, count, Path(folder)), perf_counter()
+            for _ in painter.paint(workers=os.cpu_count() or 1):
+                pass
+            sets[part] = painter.boxes()
+            boxes, rate = sum(map(len, painter.truth)), count / (perf_counter() - began)
+            print(f"{part}: {count:,} scenes, {boxes:,} boxes, {rate:.0f} scenes a second", flush=True)
+        unseen = sets.pop("unseen", None)
+        for target, own in ((out, sets), (out.with_name(f"{out.name}-unseen"), {"test": unseen} if unseen else {})):
+            if own:
+                for _ in convert_boxes(own, target, layout):
+                    pass
+                print(target)
+
+
 def _entries(package: Path) -> Sequence[dict[str, Any]]:
     entries = json.loads((package / "emoji.json").read_text(encoding="utf-8"))
     return [entry for entry in entries if entry["has_img_google"]]
@@ -87,9 +122,7 @@ def main() -> None:
     sprites = makers[options.what](package[0]) if package else None
     counts = COUNTS | ({"unseen": 500} if options.what == "categories" else {})
     counts = {part: max(1, round(count * options.share)) for part, count in counts.items()}
-    sets = scene_sets(sprites, counts, seed=options.seed, shift=options.shift)
-    for part, scenes in sets.items():
-        print(part, len(scenes), out, options.to)
+    write_sets(sprites, counts, out, layout=options.to, seed=options.seed, shift=options.shift)
 
 
 if __name__ == "__main__":
