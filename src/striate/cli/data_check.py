@@ -20,6 +20,7 @@ from striate.data.files import printable
 from striate.errors import ConfigError
 
 if TYPE_CHECKING:
+    from striate.data.box_report import BoxReport
     from striate.data.data_report import DataReport
 
 __all__ = ["check"]
@@ -42,7 +43,7 @@ def check(
     Exit code 1 where there are errors; warnings and notes alone leave it at 0.
 
     Args:
-        path: Class folders, a CSV, npz, idx or tar file, or a folder of them.
+        path: Class folders, a CSV, npz, idx or tar file, or a folder of them; boxes in VOC, COCO or YOLO form.
         show: How many of each kind of problem to list; 0 for all.
         workers: Threads that decode; as many as processors by default.
         max_megapixels: Larger pictures count as unreadable.
@@ -54,10 +55,16 @@ def check(
     from striate.recipes.data_check import DataCheckConfig, run
 
     config = DataCheckConfig(path=Path(path), workers=workers, max_megapixels=max_megapixels, out=out)
-    report = draw_events(run(config)).result
+    result = draw_events(run(config)).result
+    boxes = result if hasattr(result, "splits") else None
+    report = result if boxes is None else boxes.pictures
     if json:
-        print_json(report.to_dict())
+        print_json(result.to_dict())
     else:
+        if boxes is None:
+            _show_classes(report)
+        else:
+            _show_boxes(boxes)
         _show(report, path, show)
         if out is not None:
             print_result(f"Report  {printable(out)}")
@@ -74,7 +81,6 @@ def _next_command(report: "DataReport", path: str, show: int) -> str:
 
 
 def _show(report: "DataReport", path: str, show: int) -> None:
-    _show_classes(report)
     if report.examined:
         low, middle, high = (f"{w} × {h}" for h, w in (report.smallest, report.median, report.largest))
         sizes = f"{high} pixels, all of them" if low == high else f"{low} to {high} pixels, {middle} in the middle"
@@ -107,8 +113,28 @@ def _verdict(report: "DataReport") -> str:
     return f"{read}: {', '.join(counted)}."
 
 
-def _show_classes(report: "DataReport") -> None:
-    """Pictures of every class and split; of many classes the largest and the smallest."""
+def _show_boxes(report: "BoxReport") -> None:
+    """Objects of every class and split, and how large they are."""
+    _show_classes(report.pictures, "objects")
+    print_result("")
+    for name, split in report.splits.items():
+        many = f"{split.empty:,} without objects, at most {split.most:,} on one"
+        marked = [f"{n:,} {word}" for n, word in ((split.difficult, "difficult"), (split.crowd, "crowd")) if n]
+        print_result(
+            f"{'Pictures' if name == 'all' else name:<8}{split.pictures:,} pictures, {many}"
+            + (f"; {', '.join(marked)}" if marked else "")
+        )
+        if sum(split.objects):
+            low, quarter, middle, upper, high = (f"{side:.3g}" for side in split.sides)
+            small, medium, large = split.by_area
+            print_result(
+                f"{'':<8}√area {low} to {high} px, half of them {quarter} to {upper}, {middle} in the middle; "
+                f"small {small:,}, medium {medium:,}, large {large:,}"
+            )
+
+
+def _show_classes(report: "DataReport", what: str = "pictures") -> None:
+    """Pictures (or objects) of every class and split; of many classes the largest and the smallest."""
     splits = list(report.counts)
     order = sorted(range(len(report.classes)), key=lambda k: (-sum(report.counts[s][k] for s in splits), k))
     chosen: Sequence[int] = range(len(report.classes))
@@ -120,5 +146,5 @@ def _show_classes(report: "DataReport") -> None:
         rows.insert(_SHOWN_CLASSES // 2, [left, *("…" for _ in splits)])
     if len(report.classes) > 1:
         rows.append(["", *(f"{sum(report.counts[s]):,}" for s in splits)])
-    titles = ["class", *("pictures" if s == "all" else s for s in splits)]
+    titles = ["class", *(what if s == "all" else s for s in splits)]
     print_table(titles, rows, align="l" + "r" * len(splits))

@@ -17,7 +17,7 @@ def convert(
     path: str,
     /,
     *,
-    to: Literal["folder", "csv", "npz", "idx", "tar"],
+    to: Literal["folder", "csv", "npz", "idx", "tar", "voc", "coco", "yolo"],
     val: float = 0.0,
     test: float = 0.0,
     seed: int = 0,
@@ -28,8 +28,9 @@ def convert(
     """Write pictures in another layout: files are copied as they are, nothing is overwritten, whole or not at all.
 
     Args:
-        path: Class folders, a CSV, npz, idx or tar file, or a folder of them.
-        to: Class folders, pictures with a CSV table, one npz file, MNIST's idx files, or WebDataset tar shards.
+        path: Class folders, a CSV, npz, idx or tar file, or a folder of them; boxes in VOC, COCO or YOLO form.
+        to: Class folders, pictures with a CSV table, one npz file, MNIST's idx files, or WebDataset tar shards. For
+            boxes: VOC's XML, COCO's JSON or YOLO's text files.
         val: Share for validation, divided off on the way.
         test: Share for test.
         seed: Another seed gives other parts.

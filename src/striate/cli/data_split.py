@@ -24,15 +24,16 @@ def split(
 ) -> int:
     """Divide pictures into train, val and test: every class in proportion, the files stay where they are.
 
-    The result is a CSV file that every verb takes in place of the folder.
+    The result is a CSV file that every verb takes in place of the folder. For pictures with boxes it is a folder with
+    COCO's JSON files, which name the pictures where they are.
 
     Args:
-        path: Class folders, or a CSV file.
+        path: Class folders, or a CSV file; boxes in VOC, COCO or YOLO form.
         val: Share for validation, such as 0.1.
         test: Share for test.
         seed: Another seed gives other parts.
         group: Regular expression for file names; where it finds the same (its first bracket), files stay together.
-        out: The table to write; it must not exist. NAME-split.csv by default.
+        out: The table to write; it must not exist. NAME-split.csv by default, for boxes the folder NAME-split.
         json: Print one JSON document instead of the table.
     """
     from striate.recipes.data_split import DataSplitConfig, run
@@ -48,12 +49,12 @@ def split(
                 done = event
     if done is None:
         return Exit.INTERNAL
-    sets, table = done.result, done.files["table"]
+    sets, table = done.result, done.files.get("table", done.folder)
     problems = [problem for images in sets.values() for problem in images.problems]
     if json:
         print_json(
             {
-                "table": str(table),
+                "table" if "table" in done.files else "data": str(table),
                 "counts": {name: len(images) for name, images in sets.items()},
                 "problems": [problem.to_dict() for problem in problems],
             }
@@ -63,6 +64,6 @@ def split(
     print_table(["", "pictures", "classes"], rows, align="lrr")
     for kind in dict.fromkeys(problem.kind for problem in problems):
         print_problems(kind, [problem for problem in problems if problem.kind == kind], path, 5)
-    print_result(f"Table   {printable(table)}")
+    print_result(f"{'Table' if 'table' in done.files else 'Data':<8}{printable(table)}")
     print_next(command("striate", "train", table))
     return Exit.OK
