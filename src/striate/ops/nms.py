@@ -6,17 +6,15 @@
 """
 
 import sys
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int64, Shaped
-from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.errors import ConfigError, ShapeError
 from striate.ops.library import declare
-from striate.ops.nms_rows import keep_by_blocks
+from striate.ops.nms_rows import keep_by_blocks, keep_by_rows
 
 __all__ = ["batched_nms", "nms"]
 
@@ -132,34 +130,36 @@ def _batched_anywhere(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold
 
 
 def _cpu(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    if _better_plain(len(boxes)):
-        return _anywhere(boxes, scores, iou_threshold)
     order = _by_score(scores).numpy()
-    return torch.from_numpy(order[_compiled(boxes, order, np.array([0, len(order)]), iou_threshold)])
+    corners = boxes.numpy().T.take(order, axis=1)
+    if _compiler_is_worth_it(len(order)):
+        from striate.ops.nms_kernels import keep_sorted, limits
+
+        keep = keep_sorted(corners, np.array([0, len(order)]), limits(iou_threshold, corners.dtype))
+    else:
+        keep = keep_by_rows(corners, None, iou_threshold)
+    return torch.from_numpy(order[keep])
 
 
 def _batched_cpu(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    if _better_plain(len(boxes)):
-        return _batched_anywhere(boxes, scores, idxs, iou_threshold)
     order = _by_score(scores)
     classes, by_class = idxs[order].sort(stable=True)
-    places = by_class.numpy()
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(classes.numpy())) + 1, [len(places)]))
+    places, sorted_classes = by_class.numpy(), classes.numpy()
+    corners = boxes.numpy().T.take(order.numpy()[places], axis=1)
     keep = np.empty(len(places), np.bool_)
-    keep[places] = _compiled(boxes, order.numpy()[places], starts, iou_threshold)
+    if _compiler_is_worth_it(len(places)):
+        from striate.ops.nms_kernels import keep_sorted, limits
+
+        starts = np.concatenate(([0], np.flatnonzero(np.diff(sorted_classes)) + 1, [len(places)]))
+        keep[places] = keep_sorted(corners, starts, limits(iou_threshold, corners.dtype))
+    else:
+        keep[places] = keep_by_rows(corners, sorted_classes, iou_threshold)
     return torch.from_numpy(order.numpy()[keep])
 
 
-def _better_plain(count: int) -> bool:
-    """Whether starting the compiler's library would take longer than it saves; the answer is the same either way."""
-    return count == 0 or (count <= _FEW and "striate.ops.nms_kernels" not in sys.modules)
-
-
-def _compiled(boxes: Tensor, order: NDArray[np.int64], starts: NDArray[np.int64], iou_threshold: float) -> NDArray[Any]:
-    from striate.ops.nms_kernels import keep_sorted, limits
-
-    corners = boxes.numpy().T.take(order, axis=1)
-    return keep_sorted(corners, starts, limits(iou_threshold, corners.dtype))
+def _compiler_is_worth_it(count: int) -> bool:
+    """Not for few boxes, unless it is at hand already; the answer is the same either way."""
+    return count > _FEW or "striate.ops.nms_kernels" in sys.modules
 
 
 def _shapes(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:

@@ -1,19 +1,47 @@
-"""Non-maximum suppression in plain torch, on any device: blocks of boxes against what was kept, no loop over boxes.
+"""Non-maximum suppression without a compiler: few boxes row by row in NumPy; other devices block by block in torch.
 
-Inside a block, M[i, j] says that i would remove j. What the greedy rule keeps is the only answer of
+Row by row is the rule itself. Block by block there is no loop over boxes. Inside a block, M[i, j] says that i would
+remove j; what the greedy rule keeps is the only answer of
 
     keep[j] = no i < j with keep[i] and M[i, j]
 
-and repeating that line from "all" reaches it: after step s everything that the first s links of a chain decide is
-right.
+and repeating that line from "all" reaches it: after step s all is right that the first s links of a chain decide.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["keep_by_blocks"]
+__all__ = ["keep_by_blocks", "keep_by_rows"]
 
 _BLOCK = 1024
+
+
+def keep_by_rows(
+    corners: NDArray[np.floating], classes: NDArray[np.generic] | None, iou_threshold: float
+) -> NDArray[np.bool_]:
+    """Which of the boxes, the surest first, stay: `n` booleans.
+
+    Args:
+        corners: `4 n`, in falling order of scores.
+        classes: `n`; boxes of different classes do not meet. None: all are of one.
+        iou_threshold: Boxes of a larger IoU with one that stays are removed.
+    """
+    left, top, right, bottom = corners
+    keep = np.ones(len(left), np.bool_)
+    with np.errstate(all="ignore"):  # NaN and infinity compare as they should
+        area = (right - left) * (bottom - top)
+        for i in range(len(left)):
+            if not keep[i]:
+                continue
+            width = np.maximum(np.minimum(right[i], right[i + 1 :]) - np.maximum(left[i], left[i + 1 :]), 0)
+            height = np.maximum(np.minimum(bottom[i], bottom[i + 1 :]) - np.maximum(top[i], top[i + 1 :]), 0)
+            overlap = width * height
+            iou = overlap / (area[i] + area[i + 1 :] - overlap)
+            over = iou.astype(np.float64) > iou_threshold
+            keep[i + 1 :] &= ~over if classes is None else ~(over & (classes[i + 1 :] == classes[i]))
+    return keep
 
 
 def keep_by_blocks(boxes: Tensor, classes: Tensor | None, iou_threshold: float) -> Tensor:

@@ -1,14 +1,16 @@
 """The regions (RoIs) that pooling takes: a list of boxes a picture, or one tensor whose first column is the picture."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.errors import ConfigError, ShapeError
 from striate.ops.geometry import AxesArgument, per_axis
 
-__all__ = ["RegionsArgument", "check_regions", "region_arguments"]
+__all__ = ["RegionsArgument", "channels_last", "check_regions", "region_arguments"]
 
 RegionsArgument = Tensor | Sequence[Tensor]
 """`r 5` (picture, left, top, right, bottom), or one `r 4` for each picture."""
@@ -34,7 +36,7 @@ def region_arguments(
     if regions.device != input.device:
         raise ConfigError(f"{name}: input and boxes must lie on one device, got {input.device} and {regions.device}.")
     computed = input.dtype if input.dtype in (torch.float32, torch.float64) else torch.float32
-    return input.to(computed), regions.detach().to(computed), (bins[0], bins[1])
+    return input.to(computed), regions.detach().to(computed).contiguous(), (bins[0], bins[1])
 
 
 def _joined(input: Tensor, boxes: RegionsArgument, name: str) -> Tensor:
@@ -80,3 +82,8 @@ def check_regions(input: Tensor, regions: Tensor, name: str) -> None:
             f"{name}: every corner must be a finite number, got {regions[row, 1:].tolist()} in boxes[{row}]. "
             "Boxes that a network predicts become NaN when its training diverges."
         )
+
+
+def channels_last(input: Tensor) -> NDArray[Any]:
+    """Maps as `n h w c`, nothing copied where they lie so already."""
+    return input.permute(0, 2, 3, 1).contiguous().numpy()

@@ -6,6 +6,7 @@ each bin holds a regular grid of points, each read bilinearly from its four pixe
 
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,8 +14,9 @@ from torch import Tensor
 from striate.errors import ConfigError
 from striate.ops.geometry import AxesArgument
 from striate.ops.library import declare
-from striate.ops.regions import RegionsArgument, check_regions, region_arguments
+from striate.ops.regions import RegionsArgument, channels_last, check_regions, region_arguments
 from striate.ops.roi_align_gather import align, align_adjoint
+from striate.ops.threads import in_pieces
 
 __all__ = ["roi_align"]
 
@@ -84,6 +86,35 @@ def _adjoint_anywhere(gradient: Tensor, regions: Tensor, *settings: Any) -> Tens
     return align_adjoint(gradient, regions, (n, gradient.shape[1], h, w), scale, sampling, aligned=aligned)
 
 
+def _cpu(input: Tensor, regions: Tensor, scale: float, *settings: Any) -> Tensor:
+    from striate.ops.roi_align_kernels import align_regions
+
+    check_regions(input, regions, "roi_align")
+    bins_y, bins_x, sampling, aligned = settings
+    out = np.empty((len(regions), input.shape[1], bins_y, bins_x), input.numpy().dtype)
+    if input.numel() == 0:
+        out[:] = 0
+    elif out.size:
+        maps, boxes = channels_last(input), regions.numpy()
+        factor = out.dtype.type(scale)
+        in_pieces(lambda a, b: align_regions(maps, boxes, factor, sampling, aligned, out, a, b), len(boxes))
+    return torch.from_numpy(out)
+
+
+def _adjoint_cpu(gradient: Tensor, regions: Tensor, *settings: Any) -> Tensor:
+    from striate.ops.roi_align_kernels import spread_gradients
+
+    n, h, w, scale, sampling, aligned = settings
+    out = np.zeros((n, h, w, gradient.shape[1]), gradient.numpy().dtype)
+    if out.size and gradient.numel():
+        due, boxes = gradient.contiguous().numpy(), regions.numpy()
+        factor = out.dtype.type(scale)
+        in_pieces(
+            lambda a, b: spread_gradients(due, boxes, factor, sampling, aligned, out, a, b), out.shape[3], least=16
+        )
+    return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
+
+
 def _shapes(input: Tensor, regions: Tensor, scale: float, *settings: Any) -> Tensor:
     return input.new_empty((regions.shape[0], input.shape[1], *settings[:2]))
 
@@ -108,6 +139,7 @@ declare(
     "roi_align(Tensor input, Tensor regions, float scale, SymInt bins_y, SymInt bins_x, int sampling, bool aligned)"
     " -> Tensor",
     anywhere=_anywhere,
+    cpu=_cpu,
     shapes=_shapes,
     backward=_backward,
     remember=_remember,
@@ -116,5 +148,6 @@ declare(
     "roi_align_adjoint(Tensor gradient, Tensor regions, SymInt n, SymInt h, SymInt w, float scale, int sampling, "
     "bool aligned) -> Tensor",
     anywhere=_adjoint_anywhere,
+    cpu=_adjoint_cpu,
     shapes=_adjoint_shapes,
 )

@@ -19,6 +19,8 @@ def align(
 ) -> Tensor:
     """`r c p q` from maps `n c h w` and regions `r 5`."""
     n, c, h, w = input.shape
+    if input.numel() == 0:
+        return input.new_zeros((len(regions), c, *bins))
     pixels = input.permute(0, 2, 3, 1).reshape(n * h * w, c)
     out = input.new_zeros((len(regions), bins[0] * bins[1], c))
     for rows in _parts(len(regions), bins, c):
@@ -33,6 +35,8 @@ def align_adjoint(
 ) -> Tensor:
     """The gradient of the maps, `n c h w`, from that of the output, `r c p q`."""
     n, c, h, w = shape
+    if gradient.numel() == 0 or n * h * w == 0:
+        return gradient.new_zeros(shape)
     bins = (gradient.shape[2], gradient.shape[3])
     pixels = gradient.new_zeros((n * h * w, c))
     by_bin = gradient.permute(0, 2, 3, 1).reshape(len(gradient), -1, c)

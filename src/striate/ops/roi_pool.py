@@ -6,6 +6,7 @@ same number of values.
 
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,8 +14,9 @@ from torch import Tensor
 from striate.errors import ConfigError
 from striate.ops.geometry import AxesArgument
 from striate.ops.library import declare
-from striate.ops.regions import RegionsArgument, check_regions, region_arguments
+from striate.ops.regions import RegionsArgument, channels_last, check_regions, region_arguments
 from striate.ops.roi_pool_gather import pool, pool_adjoint
+from striate.ops.threads import in_pieces
 
 __all__ = ["roi_pool"]
 
@@ -70,6 +72,32 @@ def _adjoint_anywhere(gradient: Tensor, input: Tensor, output: Tensor, regions: 
     return pool_adjoint(gradient, input, regions, scale)
 
 
+def _cpu(input: Tensor, regions: Tensor, scale: float, bins_y: int, bins_x: int) -> Tensor:
+    from striate.ops.roi_pool_kernels import pool_regions
+
+    check_regions(input, regions, "roi_pool")
+    out = np.empty((len(regions), input.shape[1], bins_y, bins_x), input.numpy().dtype)
+    if input.numel() == 0:
+        out[:] = 0
+    elif out.size:
+        maps, boxes = channels_last(input), regions.numpy()
+        factor = out.dtype.type(scale)
+        in_pieces(lambda a, b: pool_regions(maps, boxes, factor, out, a, b), len(boxes))
+    return torch.from_numpy(out)
+
+
+def _adjoint_cpu(gradient: Tensor, input: Tensor, output: Tensor, regions: Tensor, scale: float) -> Tensor:
+    from striate.ops.roi_pool_kernels import spread_gradients
+
+    maps = channels_last(input)
+    out = np.zeros(maps.shape, maps.dtype)
+    if out.size and gradient.numel():
+        due, found, boxes = gradient.contiguous().numpy(), output.contiguous().numpy(), regions.numpy()
+        factor = out.dtype.type(scale)
+        in_pieces(lambda a, b: spread_gradients(due, maps, found, boxes, factor, out, a, b), out.shape[3], least=16)
+    return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
+
+
 def _shapes(input: Tensor, regions: Tensor, scale: float, bins_y: int, bins_x: int) -> Tensor:
     return input.new_empty((regions.shape[0], input.shape[1], bins_y, bins_x))
 
@@ -92,6 +120,7 @@ def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
 declare(
     "roi_pool(Tensor input, Tensor regions, float scale, SymInt bins_y, SymInt bins_x) -> Tensor",
     anywhere=_anywhere,
+    cpu=_cpu,
     shapes=_shapes,
     backward=_backward,
     remember=_remember,
@@ -99,5 +128,6 @@ declare(
 declare(
     "roi_pool_adjoint(Tensor gradient, Tensor input, Tensor output, Tensor regions, float scale) -> Tensor",
     anywhere=_adjoint_anywhere,
+    cpu=_adjoint_cpu,
     shapes=_adjoint_shapes,
 )

@@ -73,6 +73,6 @@ def _edges(start: Tensor, end: Tensor, bins: int, size: int) -> tuple[Tensor, Te
     """First pixel of each bin and the one after its last, `r bins`."""
     step = (end - start + 1).clamp(min=1)[:, None] / bins
     number = torch.arange(bins, device=start.device, dtype=start.dtype)
-    first = (number * step).floor() + start[:, None]
-    last = ((number + 1) * step).ceil() + start[:, None]
+    first = (number * step).floor().double() + start[:, None]
+    last = ((number + 1) * step).ceil().double() + start[:, None]
     return first.clamp(0, size).long(), last.clamp(0, size).long()
