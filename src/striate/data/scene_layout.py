@@ -89,8 +89,8 @@ def lay_out(sprites: SpriteSource, settings: SceneSettings, dice: Dice, *, part:
             left, top = _place(sprite, settings, own)
             if ground.put(Placed(kind, sprite, left, top, int(solid.sum())), solid):
                 break
-    whole = np.array([max(placed.pixels, 1) for placed in ground.objects], dtype=np.float64)
-    return Layout(tuple(ground.objects), ground.owner, np.array(ground.seen, dtype=np.float64) / whole)
+    count = len(ground.objects)
+    return Layout(tuple(ground.objects), ground.owner, ground.seen[:count] / np.maximum(ground.whole[:count], 1))
 
 
 class _Ground:
@@ -100,7 +100,8 @@ class _Ground:
         self.settings = settings
         self.owner = np.full(settings.size, -1, np.int16)
         self.objects: list[Placed] = []
-        self.seen: list[int] = []
+        self.seen = np.zeros(settings.objects[1], np.int64)
+        self.whole = np.zeros(settings.objects[1], np.int64)
 
     def put(self, placed: Placed, solid: NDArray[np.bool_]) -> bool:
         """Lay an object on top of the others, unless it or one below it would be hidden; says whether it was laid."""
@@ -110,16 +111,18 @@ class _Ground:
         mask = solid[y0 - placed.top : y1 - placed.top, x0 - placed.left : x1 - placed.left]
         region = self.owner[y0:y1, x0:x1]
         below = region[mask]
-        lost = np.bincount(below[below >= 0], minlength=len(self.objects)).tolist()
+        touched, lost = np.unique(below[below >= 0], return_counts=True)
+        left = self.seen[touched] - lost
         if self.settings.hidden == "not placed":
             least = self.settings.min_visible
             if len(below) < max(1.0, least * placed.pixels):
                 return False
-            for other, now, gone in zip(self.objects, self.seen, lost, strict=True):
-                if gone and now - gone < max(1.0, least * other.pixels):
-                    return False
-        region[mask] = len(self.objects)
-        self.seen = [now - gone for now, gone in zip(self.seen, lost, strict=True)] + [len(below)]
+            if (left < np.maximum(1.0, least * self.whole[touched])).any():
+                return False
+        number = len(self.objects)
+        region[mask] = number
+        self.seen[touched] = left
+        self.seen[number], self.whole[number] = len(below), placed.pixels
         self.objects.append(placed)
         return True
 
