@@ -50,11 +50,11 @@ def test_runs_are_a_table_and_json(run_cli, runs, tmp_path):
     done = run_cli("runs", "--root", tmp_path / "runs")
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[0].split() == ["run", "state", "network", "data", "epochs", "top-1", "when", "path"]
+    assert lines[0].split() == ["run", "state", "network", "data", "epochs", "score", "when", "path"]
     assert {line.split()[0]: line.split()[1] for line in lines[1:3]} == {"a": "broken", "b": "finished"}
     assert "config.yaml: damaged" in done.err
     document = run_cli("runs", tmp_path / "runs", "--json").json
-    assert {line["name"]: line["best_top1"] for line in document["runs"]} == {"a": 0.8, "b": 0.8}
+    assert {line["name"]: line["best_score"] for line in document["runs"]} == {"a": 0.8, "b": 0.8}
 
 
 def test_no_runs_is_no_failure_but_a_folder_that_is_not_there_is(run_cli, tmp_path):

@@ -258,7 +258,7 @@ def test_without_resize_a_photo_is_fed_as_it_is() -> None:
     torch.testing.assert_close(recipe(image), recipe(as_tensor(image)))
     assert recipe([image, image]).shape == (2, 3, 33, 45)
     with pytest.raises(
-        ShapeError, match=r"With resize=None .* one size, got 33 × 45, 45 × 33; give them one at a time"
+        ShapeError, match=r"Photos of a batch must come out in one size, got 33 × 45, 45 × 33; give them one at a time"
     ):
         recipe([image, noise(45, 33)])
 
@@ -386,3 +386,60 @@ def test_a_planted_wrong_recipe_is_caught(name: str, slip: str) -> None:
     photos = [(photo, index) for index, photo in enumerate(colored_photos())]
     with pytest.raises(AssertionError, match=rf"but more with: .*{'tensorflow lite' if name == 'lite' else name}"):
         assert_best_recipe(Templates(right), planted, photos)
+
+
+FITTED = {
+    "whole": Preprocessing(input_size=(60, 80), resize=None, fit="whole"),
+    "stretch": Preprocessing(input_size=(60, 80), resize=None, fit="stretch"),
+    "shorter": Preprocessing(input_size=(60, 90), resize=None, fit="shorter"),
+}
+
+
+@pytest.mark.parametrize(
+    ("fit", "photo", "resized", "canvas"),
+    [
+        ("whole", (120, 120), (60, 60), (60, 80)),
+        ("whole", (30, 160), (15, 80), (60, 80)),
+        ("stretch", (30, 160), (60, 80), (60, 80)),
+        ("shorter", (120, 150), (60, 75), (60, 75)),
+        ("shorter", (120, 480), (22, 90), (22, 90)),
+        ("whole", (1, 3000), (1, 80), (60, 80)),
+    ],
+)
+def test_a_whole_photo_is_fitted_and_the_crop_says_where(
+    fit: str, photo: tuple[int, int], resized: tuple[int, int], canvas: tuple[int, int]
+) -> None:
+    preprocessing = FITTED[fit]
+    assert preprocessing.fitted_size(photo) == (resized, canvas)
+    pixels = np.full((*photo, 3), 200, dtype=np.uint8)
+    view = preprocessing.view(pixels)
+    assert view.pixels.shape == (*canvas, 3)
+    assert (view.pixels[: resized[0], : resized[1]] == 200).all()
+    assert not view.pixels[resized[0] :].any()
+    assert not view.pixels[:, resized[1] :].any()
+    left, top, right, bottom = view.crop
+    assert (left, top) == (0, 0)
+    # The lower right corner of the photo lands where its last pixel is.
+    assert photo[1] / (right - left) * canvas[1] == pytest.approx(resized[1])
+    assert photo[0] / (bottom - top) * canvas[0] == pytest.approx(resized[0])
+    x = preprocessing(torch.full((1, 3, *photo), 200 / 255))
+    torch.testing.assert_close(x, preprocessing(pixels), atol=2e-3, rtol=0)
+    assert Preprocessing.from_dict(preprocessing.to_dict()) == preprocessing
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"fit": "letterbox"}, "fit must be one of 'crop', 'whole', 'stretch', 'shorter', got 'letterbox'"),
+        ({"fit": "whole", "resize": 64}, "resize must be None with fit='whole': input_size says the size, got 64"),
+        ({"fit": "shorter", "resize": None, "input_size": (90, 60)}, r"must be \(shorter side, longest side\)"),
+    ],
+)
+def test_a_fit_that_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Preprocessing(**given)
+
+
+def test_a_crop_has_no_canvas() -> None:
+    with pytest.raises(ConfigError, match="fit must be 'whole', 'stretch' or 'shorter' for a canvas, got 'crop'"):
+        Preprocessing().fitted_size((10, 10))

@@ -19,7 +19,7 @@ def test_runs_are_listed_the_newest_first(tmp_path):
     found = list_runs(tmp_path)
     assert [line.name for line in found] == ["new", "middle", "old"]
     assert (found[0].state, found[0].network, found[0].epoch, found[0].epochs) == ("finished", "lenet5_relu", 2, 2)
-    assert found[0].best_top1 == 0.8
+    assert found[0].best_score == 0.8
     assert found[0].when == "1970-01-01T00:16:42+00:00"
     assert found[0].problem == ""
 
@@ -46,9 +46,9 @@ def test_a_broken_run_is_one_line(tmp_path, name, content, words):
 
 def test_wild_values_do_not_stop_the_table(tmp_path):
     made = run_folder(tmp_path / "wild")
-    made.write_status(state=["?"], epoch="many", epochs=-3, best_epoch=True, best_top1="high", message=None)
+    made.write_status(state=["?"], epoch="many", epochs=-3, best_epoch=True, best_score="high", message=None)
     (line,) = list_runs(tmp_path)
-    assert (line.epoch, line.epochs, line.best_top1, line.best_epoch) == (0, 3, None, None)
+    assert (line.epoch, line.epochs, line.best_score, line.best_epoch) == (0, 3, None, None)
 
 
 def test_no_runs_and_no_folder(tmp_path):

@@ -214,7 +214,7 @@ def test_settings_of_the_augmentation(drawn: Path, tmp_path: Path) -> None:
 
 def test_no_validation_at_all(drawn: Path, tmp_path: Path) -> None:
     folder, events = run(drawn, tmp_path, val=0.0)
-    assert events[-1].best_top1 is None
+    assert events[-1].best_score is None
     assert folder.data()["validation"] is None
     assert not folder.predictions.exists()
     assert events[0].sentences()[0].endswith("none to validate on.")

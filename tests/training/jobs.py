@@ -25,13 +25,13 @@ from striate.data.stores import ArrayStore
 from striate.draw import encode_png
 from striate.errors import ConfigError, StriateError
 from striate.models import create_model
+from striate.training.classification import ClassificationTask
 from striate.training.launch import failing_together, is_told_by_another
 from striate.training.loop import Trainer
 from striate.training.predictions import Predictions
 from striate.training.run_folder import RunFolder
 from striate.training.settings import TrainSettings
 from striate.training.sync_batch_norm import synchronize_batch_norm
-from striate.training.task import Task
 from striate.training.world import World, join_world, leave_world
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,7 +124,7 @@ def network(name: str, *, classes: int = 3, dropout: float = 0.0) -> nn.Module:
 
 def build_task(
     model: str, *, train: int, validation: int, augment: str = "none", broken: tuple[int, ...] = (), side: int = 12
-) -> Task:
+) -> ClassificationTask:
     """A network and pictures to learn from."""
     preprocessing = Preprocessing(input_size=(side, side), resize=side, mean=(0.4,) * 3, std=(0.2,) * 3)
     learned = pictures(train)
@@ -134,7 +134,7 @@ def build_task(
         measured = None if measured is None else _break(measured, (2,))
     module = network(model)
     last = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)][-1]
-    return Task(
+    return ClassificationTask(
         module=module,
         preprocessing=preprocessing,
         labels=Labels(learned.classes),

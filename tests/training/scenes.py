@@ -86,7 +86,7 @@ def run_folder(
         }
         for n in range(1, epochs + 1)
     )
-    run.write_status(state="finished", epoch=epochs, epochs=epochs, best_epoch=epochs, best_top1=0.8, message="")
+    run.write_status(state="finished", epoch=epochs, epochs=epochs, best_epoch=epochs, best_score=0.8, message="")
     save_native(
         run.best,
         net.module.state_dict(),

@@ -14,11 +14,11 @@ from striate.data import Labels, Preprocessing
 from striate.data.augment import build_augmentation
 from striate.data.image_set import ImageSet
 from striate.data.stores import ArrayStore
+from striate.training.classification import ClassificationTask
 from striate.training.events import TrainEvent
 from striate.training.loop import Trainer
 from striate.training.run_folder import RunFolder
 from striate.training.settings import TrainSettings
-from striate.training.task import Task
 
 VIEW = Preprocessing(input_size=(8, 8), resize=8, channels="L", mean=(0.5,), std=(0.25,))
 
@@ -59,11 +59,11 @@ def small_task(
     validation: ImageSet | str | None = "some",
     policy: str = "none",
     **changes: Any,
-) -> Task:
+) -> ClassificationTask:
     """Forty pictures to learn from, sixteen to be measured on."""
     train = bars(40) if train is None else train
     some = bars(16, classes=len(train.classes), seed=1, label="validation.npz")
-    return Task(
+    return ClassificationTask(
         module=small_net(len(train.classes)) if net is None else net,
         preprocessing=VIEW,
         labels=Labels(train.classes),
@@ -84,7 +84,7 @@ def write_plain(path: Path, state: dict[str, Tensor]) -> None:
     save_file({name: value.detach().clone().contiguous() for name, value in state.items()}, path)
 
 
-def trainer(path: Path, task: Task | None = None, **changes: Any) -> Trainer:
+def trainer(path: Path, task: ClassificationTask | None = None, **changes: Any) -> Trainer:
     """A run in a folder."""
     path.mkdir(parents=True, exist_ok=True)
     return Trainer(task or small_task(), settings(**changes), RunFolder(path), save_weights=write_plain)
@@ -100,6 +100,6 @@ def only(events: Iterator[TrainEvent], kind: type) -> list[Any]:
     return [event for event in events if isinstance(event, kind)]
 
 
-def with_module(task: Task, module: nn.Module) -> Task:
+def with_module(task: ClassificationTask, module: nn.Module) -> ClassificationTask:
     """The same with another network."""
     return replace(task, module=module)

@@ -17,9 +17,9 @@ from striate.data.image_set import ImageSet
 from striate.data.stores import ArrayStore
 from striate.models import create_model, find_entry, list_models
 from striate.models.catalogue import CatalogueEntry
+from striate.training.classification import ClassificationTask
 from striate.training.learner import Learner
 from striate.training.settings import TrainSettings
-from striate.training.task import Task
 from striate.training.world import ALONE
 from tests.training.test_learner import batch_of
 
@@ -57,7 +57,7 @@ def learner_of(name: str, **given: object) -> Learner:
     view = Preprocessing((side, side), side, channels=channels, mean=(0.5,) * count, std=(0.25,) * count)
     torch.manual_seed(0)
     train = sixteen(side)
-    task = Task(
+    task = ClassificationTask(
         module=create_model(name, num_classes=8),
         preprocessing=view,
         labels=Labels(train.classes),
@@ -76,8 +76,8 @@ def losses_of(learner: Learner, steps: int, rate: float) -> list[float]:
     batch = batch_of(learner.task, range(16))
     losses = []
     for step in range(steps):
-        total, _ = learner.learn(batch, step=step, epoch=0, count=16, rate=rate)
-        losses.append(float(total) / 16)
+        told = learner.learn(batch, step=step, epoch=0, count=16, rate=rate)
+        losses.append(float(told["loss"]) / 16)
     return losses
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from striate.errors import ConfigError
 from striate.training import estimate as module
+from striate.training.classification import ClassificationTask
 from striate.training.estimate import Estimate, estimate_training
-from striate.training.task import Task
 from tests.training.small import bars, settings, small_net, small_task, with_module
 from tests.training.test_loop import files
 
@@ -31,7 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "perf_counter", tick)
 
 
-def estimated(task: Task, *, processes: int = 1, **given: Any) -> Estimate:
+def estimated(task: ClassificationTask, *, processes: int = 1, **given: Any) -> Estimate:
     return estimate_training(task, settings(**given), device=CPU, processes=processes)
 
 

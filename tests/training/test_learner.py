@@ -8,20 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from striate.data.loader import Batch, load_batches
+from striate.training.classification import ClassificationTask
 from striate.training.learner import Learner
 from striate.training.losses import picture_losses, soft_targets
-from striate.training.task import Task
 from striate.training.world import ALONE
 from tests.training.small import bars, settings, small_net, small_task, with_module
 
 
-def learner_of(task: Task, **given: Any) -> Learner:
+def learner_of(task: ClassificationTask, **given: Any) -> Learner:
     learner = Learner(task, settings(**given), device=torch.device("cpu"), world=ALONE)
     learner.begin_epoch()
     return learner
 
 
-def batch_of(task: Task, indices: Any) -> Batch:
+def batch_of(task: ClassificationTask, indices: Any) -> Batch:
     order = [np.asarray(indices, dtype=np.int64)]
     return next(load_batches(task.train, order, task.augmentation.geometry, seed=0, epoch=0, workers=0))
 
@@ -30,8 +30,8 @@ def steps(learner: Learner, count: int = 3, rate: float = 0.1) -> list[float]:
     losses = []
     for step in range(count):
         batch = batch_of(learner.task, range(8))
-        total, _ = learner.learn(batch, step=step, epoch=0, count=len(batch), rate=rate)
-        losses.append(float(total) / len(batch))
+        told = learner.learn(batch, step=step, epoch=0, count=len(batch), rate=rate)
+        losses.append(float(told["loss"]) / len(batch))
     return losses
 
 
@@ -99,7 +99,7 @@ def test_label_smoothing_and_class_weights_reach_the_loss() -> None:
     assert weights[train.labels].mean().item() == pytest.approx(1.0)
 
 
-def _logits(task: Task, net: nn.Module) -> Tensor:
+def _logits(task: ClassificationTask, net: nn.Module) -> Tensor:
     x = (task.train.store.take(np.arange(8))[:, None] / 255.0 - 0.5) / 0.25  # type: ignore[attr-defined]
     return net(torch.from_numpy(x).float())
 
@@ -108,8 +108,9 @@ def test_a_class_without_pictures_weighs_nothing_also_under_smoothing() -> None:
     train = bars(12, classes=3)
     two = train.subset(np.flatnonzero(train.labels < 2))
     learner = learner_of(small_task(small_net(3), train=two, validation=None), class_weights="balanced")
-    assert learner._class_weights is not None
-    assert learner._class_weights.tolist() == [1.0, 1.0, 0.0]
+    weights = learner.task.class_weights(learner.settings, torch.zeros(1))
+    assert weights is not None
+    assert weights.tolist() == [1.0, 1.0, 0.0]
 
 
 class WithHeads(nn.Module):
@@ -227,9 +228,9 @@ def test_one_number_that_is_none_is_noticed(where: str, value: float) -> None:
 def test_soft_targets_and_the_loss_agree_with_the_learner_on_right_answers() -> None:
     learner = learner_of(small_task())
     batch = batch_of(learner.task, range(8))
-    total, right = learner.learn(batch, step=0, epoch=0, count=8, rate=0.0)
+    told = learner.learn(batch, step=0, epoch=0, count=8, rate=0.0)
     net = small_net().train()
     logits = _logits(learner.task, net)
-    assert int(right) == int((logits.argmax(1) == batch.labels).sum())
+    assert int(told["top1"]) == int((logits.argmax(1) == batch.labels).sum())
     losses = picture_losses(logits, soft_targets(batch.labels, 2, dtype=torch.float32))
-    assert float(total) == pytest.approx(losses.sum().item(), rel=1e-5)
+    assert float(told["loss"]) == pytest.approx(losses.sum().item(), rel=1e-5)

@@ -42,13 +42,13 @@ def test_it_learns_stripes(tmp_path: Path) -> None:
     done = events[-1]
     assert isinstance(done, TrainingDone)
     assert (done.epochs, done.early) == (8, False)
-    assert done.best_top1 is not None
-    assert done.best_top1 >= 15 / 16  # chance is .5
+    assert done.best_score is not None
+    assert done.best_score >= 15 / 16  # chance is .5
     rows = [event.row for event in only(iter(events), EpochDone)]
     assert rows[-1]["train_loss"] < 0.3 * rows[0]["train_loss"]
     assert run.folder.metrics() == rows
     assert run.folder.status()["state"] == "finished"
-    assert run.folder.status()["best_top1"] == done.best_top1
+    assert run.folder.status()["best_score"] == done.best_score
 
 
 def test_the_events_come_in_order_and_count_right(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_without_validation_the_training_loss_decides(tmp_path: Path) -> None:
     assert "val_top1" not in rows[0]
     losses = [row["train_loss"] for row in rows]
     assert run.progress.best_epoch == losses.index(min(losses)) + 1
-    assert events[-1].best_top1 is None  # type: ignore[union-attr]
+    assert events[-1].best_score is None  # type: ignore[union-attr]
     assert not (tmp_path / "predictions.npz").exists()
 
 
@@ -211,7 +211,7 @@ def test_a_broken_picture_in_every_batch_is_left_out_and_named_once(tmp_path: Pa
     assert len(named) == len(set(named)) == 10
     assert {Path(where).name for where in named if "more" not in where} == {f"{i:03d}.png" for i in broken}
     assert [where for _, where, _ in run.progress.skipped] == named
-    assert events[-1].best_top1 > 0.9  # type: ignore[union-attr,operator]
+    assert events[-1].best_score > 0.9  # type: ignore[union-attr,operator]
 
 
 def test_batches_of_which_no_picture_can_be_read_are_passed_over(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import ConfigError, DataError
+from striate.training.classification import ClassificationTask
 from striate.training.rate_finder import FoundRate, RateTried, find_rate, steepest_rate
-from striate.training.task import Task
 from tests.training.small import bars, settings, small_net, small_task
 from tests.training.test_loop import files
 
 
-def searched(task: Task, **given: Any) -> tuple[list[RateTried], FoundRate]:
+def searched(task: ClassificationTask, **given: Any) -> tuple[list[RateTried], FoundRate]:
     options = {name: given.pop(name) for name in ("steps", "lowest", "highest") if name in given}
     search = find_rate(task, settings(**given), **options)
     tried = []

@@ -18,10 +18,10 @@ from safetensors.torch import load_file
 
 from striate.data.augment import build_augmentation
 from striate.errors import ConfigError, DataError
+from striate.training.classification import ClassificationTask
 from striate.training.events import EpochDone, Resumed, StepDone, Stopped, TrainingDone, Validating
 from striate.training.loop import Trainer
 from striate.training.run_folder import RunFolder
-from striate.training.task import Task
 from tests.training.small import VIEW, bars, only, small_net, small_task, trainer
 
 STEPS = 15
@@ -47,7 +47,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def task(*, norm: bool = True) -> Task:
+def task(*, norm: bool = True) -> ClassificationTask:
     """Dropout, warped pictures, two of them mixed."""
     made = small_task(small_net(3, dropout=0.3, norm=norm), train=bars(40, classes=3))
     return replace(made, augmentation=build_augmentation("digits", VIEW, settings={"mixup": 0.4, "cutmix": 1.0}))
@@ -181,7 +181,7 @@ def test_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert after == before
 
 
-def changed_tasks() -> dict[str, tuple[Task, dict[str, Any], str]]:
+def changed_tasks() -> dict[str, tuple[ClassificationTask, dict[str, Any], str]]:
     made = task()
     train = made.train
     moved = replace(train, labels=train.labels[::-1].copy())

@@ -16,7 +16,7 @@ from striate.training.run_folder import RunFolder, find_runs
 def run(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "classify" / "a run")
     folder.write_config({"epochs": 3, "name": "été", "root": "runs"})
-    folder.write_status(state="running", epoch=1, best_top1=None)
+    folder.write_status(state="running", epoch=1, best_score=None)
     folder.write_metrics([{"epoch": 1, "loss": 0.1 + 0.2}])
     return folder
 
@@ -25,7 +25,7 @@ def test_everything_comes_back(run: RunFolder) -> None:
     assert run.exists()
     assert run.name == "a run"
     assert run.config() == {"epochs": 3, "name": "été", "root": "runs"}
-    assert run.status() == {"state": "running", "epoch": 1, "best_top1": None}
+    assert run.status() == {"state": "running", "epoch": 1, "best_score": None}
     assert run.metrics() == [{"epoch": 1, "loss": 0.1 + 0.2}]
     run.write_data({"classes": ["ü"]})
     run.write_environment({"torch": "2"})

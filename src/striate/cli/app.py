@@ -121,6 +121,13 @@ VERBS = (
         usage="FILES|FOLDERS… [OPTIONS]",
     ),
     Verb(
+        "detect",
+        "striate.cli.detect:detect",
+        "Use",
+        "Find objects on photos, in films, in front of a camera.",
+        usage="FILES|FOLDERS… --network RUN [OPTIONS]",
+    ),
+    Verb(
         "convolve",
         "striate.cli.convolve:convolve",
         "Understand convolution",

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from striate.cli.console import print_json, print_next, print_note, print_table
 from striate.cli.errors import Exit
-from striate.cli.words import command, percent
+from striate.cli.words import command, score_words
 from striate.data.files import printable
 from striate.errors import DataError
 
@@ -47,7 +47,7 @@ def runs(
         return Exit.OK
     best = _best(found)
     print_table(
-        ["run", "state", "network", "data", "epochs", "top-1", "when", "path"],
+        ["run", "state", "network", "data", "epochs", "score", "when", "path"],
         [_row(line) for line in found],
         align="llllrrll",
         answer=best,
@@ -55,7 +55,7 @@ def runs(
     for line in found:
         if line.problem:
             print_note(f"{printable(line.name)}: {printable(line.problem)}")
-    whole = [line for line in found if line.best_top1 is not None]
+    whole = [line for line in found if line.best_score is not None]
     if len(whole) > 1:
         print_next(command("striate", "compare", *(Path(line.path) for line in whole[:2])))
     elif whole:
@@ -65,15 +65,15 @@ def runs(
 
 def _row(line: "RunLine") -> list[str]:
     epochs = f"{line.epoch}/{line.epochs}" if line.epochs else str(line.epoch)
-    top1 = "–" if line.best_top1 is None else percent(line.best_top1)
+    score = "–" if line.best_score is None else score_words(line.best_score, line.score)
     when = datetime.fromisoformat(line.when).astimezone().strftime("%Y-%m-%d %H:%M")
     data = printable(Path(line.data).name) if line.data else "–"
-    return [printable(line.name), line.state, line.network or "–", data, epochs, top1, when, printable(line.path)]
+    return [printable(line.name), line.state, line.network or "–", data, epochs, score, when, printable(line.path)]
 
 
 def _best(found: "list[RunLine]") -> int | None:
     """The row with the highest score, where all runs learn from the same data: others are no race."""
-    scores = [(line.best_top1, -number) for number, line in enumerate(found) if line.best_top1 is not None]
-    if len(scores) < 2 or len({line.data for line in found if line.best_top1 is not None}) > 1:
+    scores = [(line.best_score, -number) for number, line in enumerate(found) if line.best_score is not None]
+    if len(scores) < 2 or len({(line.data, line.score) for line in found if line.best_score is not None}) > 1:
         return None
     return -max(scores)[1]

@@ -11,7 +11,7 @@ from striate.cli.errors import Exit
 from striate.cli.processes import is_elastic, is_speaker
 from striate.cli.stopping import stoppable
 from striate.cli.train_flags import TrainFlags, given_flags
-from striate.cli.words import command, percent
+from striate.cli.words import command, percent, rate_words, score_words
 from striate.data.files import printable
 from striate.errors import ConfigError, DataError, UnknownNameError, nearest
 from striate.recipes.train_config import TrainConfig
@@ -165,13 +165,14 @@ def _say_finished(folder: "RunFolder", *, data: str, json: bool) -> int:
     """A finished run cannot be prolonged: its learning rate has come to its end."""
     if not is_speaker():
         return Exit.OK
-    from striate.recipes.train_plan import say_many
+    from striate.recipes.train_data import say_many
 
     status = folder.status()
     if json:
         print_json({"run": str(folder.path), **status, "rows": folder.metrics(), "plan": None})
         return Exit.OK
-    best = "" if status.get("best_top1") is None else f"; best {percent(status['best_top1'])}"
+    value, name = status.get("best_score"), str(status.get("score", "top1"))
+    best = "" if value is None else f"; best {score_words(value, name)}"
     print_result(
         f"{printable(folder.path)} is finished: {say_many(status['epoch'], 'epoch')}{best}. Nothing was changed. To "
         "learn more, start a new run from its weights."
@@ -267,11 +268,13 @@ class _Screen(ProgressLine):
         return code
 
     def _finished(self, plan: "TrainPlan", done: "TrainingDone") -> None:
-        from striate.recipes.train_plan import say_many, say_seconds
+        from striate.recipes.train_data import say_many
+        from striate.recipes.train_plan import say_seconds
 
         folder = plan.folder
         early = f" (nothing got better for {plan.config.patience} epochs)" if done.early else ""
-        score = "" if done.best_top1 is None else f"; best {percent(done.best_top1)} after epoch {done.best_epoch}"
+        best = done.best_score
+        score = "" if best is None else f"; best {score_words(best, done.score)} after epoch {done.best_epoch}"
         print_result(
             f"Finished: {say_many(done.epochs, 'epoch')} in {say_seconds(done.seconds)}{early}{score}.",
             style=ANSWER,
@@ -284,19 +287,25 @@ class _Screen(ProgressLine):
 
     def _step(self, event: "StepDone") -> None:
         self._at = (event.step, event.steps)
-        detail = f"epoch {event.epoch}, loss {event.mean_loss:.3f}, {event.images_per_s:,.0f} images/s"
+        detail = f"epoch {event.epoch}, loss {event.mean_loss:.3f}, {rate_words(event.images_per_s)} images/s"
         self.update("training", event.step, event.steps, detail=detail)
 
     def _epoch(self, event: "EpochDone") -> None:
         row = event.row
-        validated = ""
+        parts = [f"loss {row['train_loss']:.3f}"]
+        if "train_top1" in row:
+            parts.append(f"top-1 {percent(row['train_top1'])}")
+        line = f"epoch {row['epoch']:>3}   {', '.join(parts)}"
+        scores = []
+        if "val_loss" in row:
+            scores.append(f"validation loss {row['val_loss']:.3f}")
         if "val_top1" in row:
-            best = " (best)" if event.is_best else ""
-            validated = f"   validation loss {row['val_loss']:.3f}, top-1 {percent(row['val_top1'])}{best}"
-        self._say(
-            f"epoch {row['epoch']:>3}   loss {row['train_loss']:.3f}, top-1 {percent(row['train_top1'])}{validated}   "
-            f"{row['images_per_s']:,.0f} images/s"
-        )
+            scores.append(f"top-1 {percent(row['val_top1'])}")
+        if "val_map50" in row:
+            scores.append(f"validation {score_words(row['val_map50'], 'map50')}")
+        if scores:
+            line += f"   {', '.join(scores)}{' (best)' if event.is_best else ''}"
+        self._say(f"{line}   {rate_words(row['images_per_s'])} images/s")
 
     def _say(self, *lines: str) -> None:
         with self.aside():

@@ -4,7 +4,17 @@ import os
 import shlex
 from pathlib import Path
 
-__all__ = ["DEFAULT_NETWORK", "command", "count", "giga", "network_flag", "percent", "shape"]
+__all__ = [
+    "DEFAULT_NETWORK",
+    "command",
+    "count",
+    "giga",
+    "network_flag",
+    "percent",
+    "rate_words",
+    "score_words",
+    "shape",
+]
 
 DEFAULT_NETWORK = "efficientnet_lite0"
 
@@ -50,6 +60,24 @@ def percent(probability: float) -> str:
     if 0 < probability < 0.0005:
         return "<0.1 %"
     return f"{100 * probability:.1f} %"
+
+
+def rate_words(per_second: float) -> str:
+    """So many a second; slow ones with a digit more.
+
+    >>> rate_words(1216.4), rate_words(7.84)
+    ('1,216', '7.8')
+    """
+    return f"{per_second:,.0f}" if per_second >= 20 else f"{per_second:.1f}"
+
+
+def score_words(value: float, score: str) -> str:
+    """A score of a run, by its name in the run's status.
+
+    >>> score_words(0.912, "top1"), score_words(0.8127, "map50")
+    ('91.2 %', 'mAP@.5 .813')
+    """
+    return f"mAP@.5 {value:.3f}".replace(" 0.", " .") if score == "map50" else percent(value)
 
 
 def count(number: int) -> str:

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from striate.data.digit_field import draw_field, is_field
 from striate.data.images import Images, checked_pixels, checked_tensor, read_photos, shown_shape
@@ -35,8 +35,14 @@ __all__ = ["Preprocessing", "View"]
 Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Channels: TypeAlias = Literal["RGB", "BGR", "L"]
 Locate: TypeAlias = Literal["ink"]
+Fit: TypeAlias = Literal["crop", "whole", "stretch", "shorter"]
 _LARGEST_SIDE_PX = 16_384  # a weights file may ask for anything, and this is already gigabytes
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601-2, the weights of Pillow's conversion to "L"
+_FIT_WORDS = {
+    "whole": "Whole photo fitted into {h} × {w}",
+    "stretch": "Whole photo stretched to {h} × {w}",
+    "shorter": "Whole photo, shorter side to {h} px, longer to at most {w} px",
+}
 _PILLOW_FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -70,7 +76,7 @@ class Preprocessing:
     """How a photo becomes the input of one network; the defaults are torchvision's for ImageNet.
 
     Attributes:
-        input_size: `(h, w)` of the center crop.
+        input_size: `(h, w)` of the center crop, or of what `fit` says.
         resize: The shorter side before the crop, in pixels, or None: no resize and no crop, the photo is fed as it is.
         interpolation: The filter of the resize; all but `nearest` with antialias.
         channels: The order in which the network takes its channels; `L` is one channel of luma.
@@ -80,6 +86,10 @@ class Preprocessing:
         locate: `ink`: find the figure that is written on the photo and draw it as the MNIST digits are, bright on
             black, in the middle of a field of `resize` × `resize`, padded to `input_size`. A picture that is such a
             field already (its size, and a black rim) stays as it is to the pixel.
+        fit: `crop`: as above. For detectors, which look at the whole photo, with `resize=None`: `whole`: resized until
+            it fits into `input_size`, in the upper left corner, black beside it; `stretch`: resized to `input_size`,
+            whatever its aspect (YOLO); `shorter`: `input_size` is (shorter side, longest side): the shorter side gets
+            its number of pixels unless the longer would be longer than its own (Fast R-CNN: 600, 1000).
 
     Raises:
         ConfigError: If a value is outside its rule; the message says which.
@@ -96,6 +106,7 @@ class Preprocessing:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     locate: Locate | None = None
+    fit: Fit = "crop"
 
     def __post_init__(self) -> None:
         h_w = self.input_size
@@ -106,6 +117,12 @@ class Preprocessing:
         for name, allowed in (("interpolation", get_args(Interpolation)), ("channels", get_args(Channels))):
             self._check(getattr(self, name) in allowed, name, f"must be one of {', '.join(map(repr, allowed))}")
         self._check(self.locate in (None, *get_args(Locate)), "locate", "must be 'ink', or None")
+        self._check(self.fit in get_args(Fit), "fit", f"must be one of {', '.join(map(repr, get_args(Fit)))}")
+        if self.fit != "crop":
+            self._check(self.resize is None, "resize", f"must be None with fit='{self.fit}': input_size says the size")
+            self._check(self.locate is None, "locate", f"must be None with fit='{self.fit}'")
+        if self.fit == "shorter":
+            self._check(h_w[0] <= h_w[1], "input_size", "must be (shorter side, longest side) with fit='shorter'")
         if self.locate is not None:
             fits = self.resize is not None and self.resize <= min(h_w)
             self._check(fits, "resize", f"must be a number of pixels that fits input_size={h_w} when locate is set")
@@ -136,7 +153,31 @@ class Preprocessing:
             the whole would need gigabytes; the crop can then be shifted by half a pixel.
         """
         image = checked_pixels(image)
+        if self.fit != "crop":
+            return self._fitted_view(image)
         return self._plain_view(image) if self.locate is None else self._located_view(image)
+
+    def fitted_size(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """With a `fit` other than `crop`: the sizes `(h, w)` that a photo of `size` is resized to, and of the canvas.
+
+        Raises:
+            ConfigError: With `crop`, where a part of the photo is seen.
+        """
+        self._check(self.fit != "crop", "fit", "must be 'whole', 'stretch' or 'shorter' for a canvas")
+        (h, w), (first, second) = size, self.input_size
+        if self.fit == "stretch":
+            return self.input_size, self.input_size
+        scale = min(first / h, second / w) if self.fit == "whole" else min(first / min(h, w), second / max(h, w))
+        resized = (max(round(h * scale), 1), max(round(w * scale), 1))
+        return resized, self.input_size if self.fit == "whole" else resized
+
+    def _fitted_view(self, image: NDArray[np.uint8]) -> View:
+        h, w = image.shape[:2]
+        (new_h, new_w), (canvas_h, canvas_w) = self.fitted_size((h, w))
+        resized = Image.fromarray(image).resize((new_w, new_h), _PILLOW_FILTERS[self.interpolation])
+        seen = resized.crop((0, 0, canvas_w, canvas_h))  # Pillow fills with black what lies outside
+        crop = (0.0, 0.0, canvas_w * w / new_w, canvas_h * h / new_h)
+        return View(pixels=self._as_seen(seen), crop=crop, photo_size=(h, w))
 
     def _plain_view(self, image: NDArray[np.uint8]) -> View:
         h, w = image.shape[:2]
@@ -198,9 +239,9 @@ class Preprocessing:
         views = [self.view(photo).pixels for photo in read_photos(images)]
         if len({pixels.shape for pixels in views}) > 1:
             raise ShapeError(
-                "With resize=None all photos of a batch must have one size, got "
+                "Photos of a batch must come out in one size, got "
                 + ", ".join(sorted({f"{p.shape[0]} × {p.shape[1]}" for p in views}))
-                + "; give them one at a time, or set resize."
+                + "; give them one at a time, or another preprocessing."
             )
         batch = torch.from_numpy(np.stack(views))  # n h w 3
         return self.normalize(batch.permute(0, 3, 1, 2).contiguous().float().div(255))  # n 3 h w
@@ -263,7 +304,9 @@ class Preprocessing:
         """One sentence, for people."""
         h, w = self.input_size
         size = (
-            f"Ink found on the paper, as MNIST's digits in {self.resize} × {self.resize}, center {h} × {w}"
+            f"{_FIT_WORDS[self.fit].format(h=h, w=w)} ({self.interpolation})"
+            if self.fit != "crop"
+            else f"Ink found on the paper, as MNIST's digits in {self.resize} × {self.resize}, center {h} × {w}"
             if self.locate is not None
             else "Photo at its own size"
             if self.resize is None
@@ -273,6 +316,10 @@ class Preprocessing:
         return f"{size}, {channels} in 0..{self.scale:g}, minus {_listed(self.mean)}, divided by {_listed(self.std)}."
 
     def _resized(self, x: Tensor) -> Tensor:
+        if self.fit != "crop":
+            resized, canvas = self.fitted_size((x.shape[2], x.shape[3]))
+            x = resize_tensor(x, resized, interpolation=self.interpolation)
+            return nn.functional.pad(x, (0, canvas[1] - resized[1], 0, canvas[0] - resized[0]))
         if self.resize is None:
             return x
         if self.locate is not None:

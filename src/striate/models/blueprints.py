@@ -13,12 +13,18 @@ __all__ = ["blueprints"]
 
 
 def blueprints(names: Iterable[str] | None = None) -> list[Blueprint]:
-    """The blueprints of the networks called `names`, or of the whole catalogue; nothing is allocated.
+    """The blueprints of the networks called `names`, or of all but the detectors; nothing is allocated.
+
+    A file with a detector's weights says itself what it is: detectors are not told apart by their shapes.
 
     Raises:
         UnknownNameError: One of the names is not in the catalogue.
     """
-    return [_blueprint(name) for name in (catalogue() if names is None else names)]
+    return [_blueprint(name) for name in (_without_detectors() if names is None else names)]
+
+
+def _without_detectors() -> list[str]:
+    return [name for name, entry in catalogue().items() if entry.task != "detect"]
 
 
 @cache

@@ -1,6 +1,6 @@
 """Build a network of the catalogue with fresh weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
@@ -15,7 +15,12 @@ __all__ = ["build"]
 
 
 def build(
-    entry: CatalogueEntry, *, num_classes: int | None = None, in_channels: int | None = None, blank: bool = False
+    entry: CatalogueEntry,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    blank: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """The module of `entry`, initialized as its paper (or torchvision) does.
 
@@ -23,6 +28,7 @@ def build(
         entry: What to build.
         num_classes: Classes; the published number by default.
         in_channels: Channels of the picture; the published number by default.
+        options: What shall differ from the entry's own options.
         blank: Leave random weights out, because all of them will be overwritten: a VGG-16 takes over a second to draw.
 
     Raises:
@@ -30,16 +36,16 @@ def build(
     """
     classes = entry.num_classes if num_classes is None else num_classes
     channels = entry.input_size[0] if in_channels is None else in_channels
-    if num_classes is not None and not entry.classifier:
+    if num_classes is not None and entry.task == "features":
         raise ConfigError(f"'{entry.name}' ends at its features and has no classes; got num_classes {num_classes}.")
-    if channels < 1 or (classes < 1 and entry.classifier):
+    if channels < 1 or (classes < 1 and entry.task != "features"):
         raise ConfigError(
             f"num_classes and in_channels must be at least 1; got {classes} and {channels} for '{entry.name}'."
         )
     path, _, function = entry.builder.partition(":")
     builder: Any = getattr(import_module(path), function)
     with _Undrawn() if blank else nullcontext():
-        module: nn.Module = builder(num_classes=classes, in_channels=channels, **entry.options)
+        module: nn.Module = builder(num_classes=classes, in_channels=channels, **{**entry.options, **(options or {})})
     return module
 
 

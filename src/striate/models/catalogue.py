@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from striate.errors import UnknownNameError, nearest
 
@@ -26,11 +26,12 @@ class CatalogueEntry:
         name: torchvision's name where torchvision has the network.
         builder: `module:function`, called with `num_classes`, `in_channels` and `options`.
         options: What makes this row differ from its neighbors.
-        task: `classify`, or `features` for a trunk without a classifier.
+        task: `classify`, `detect`, or `features` for a trunk without a classifier.
         paper: Authors, year, title, address.
         variant: One line: which graph exactly this is.
         parameters: Learnable numbers, auxiliary heads included.
-        macs: Multiply-adds of convolutions and matrix products for one picture of `input_size`.
+        macs: Multiply-adds of convolutions and matrix products for one picture of `input_size`; 0 where they depend on
+            the picture (detectors that judge regions).
         input_size: `(channels, height, width)` of the paper.
         min_size: Smallest height and width that run.
         num_classes: Of the published network.
@@ -38,6 +39,7 @@ class CatalogueEntry:
         first_conv: The layer that takes the picture.
         keys: Whose `state_dict` keys these are.
         same_keys_as: Other names whose weights load here without error but mean another graph.
+        fit: How a photo gets to `input_size`: see `Preprocessing`.
         published: Scores of the paper.
         notes: Traps and departures, one sentence each.
     """
@@ -57,6 +59,7 @@ class CatalogueEntry:
     keys: str
     options: Mapping[str, Any] = field(default_factory=dict)
     same_keys_as: tuple[str, ...] = ()
+    fit: Literal["crop", "whole", "stretch", "shorter"] = "crop"
     published: Mapping[str, Any] = field(default_factory=dict)
     published_gmacs: float | None = None
     notes: tuple[str, ...] = ()

@@ -9,9 +9,11 @@ from striate.data import Labels
 from striate.errors import ConfigError, WeightsError
 from striate.models.blueprints import blueprints
 from striate.models.build import build
-from striate.models.catalogue import CatalogueEntry, find_entry
+from striate.models.catalogue import CatalogueEntry, find_entry, list_models
 from striate.models.network import Network
 from striate.weights import (
+    LoadedWeights,
+    NativeMetadata,
     Progress,
     WeightRecord,
     find_record,
@@ -141,6 +143,8 @@ def _fill(
 
 def _load_file(path: Path) -> Network:
     loaded = load_file(path / BEST if path.is_dir() else path)
+    if loaded.metadata is not None and loaded.metadata.architecture in list_models("detect"):
+        return _load_detector(loaded, loaded.metadata)
     identity = identify(loaded, blueprints)
     if identity.preprocessing is None:
         raise WeightsError(
@@ -152,6 +156,21 @@ def _load_file(path: Path) -> Network:
     module = _fill(entry, loaded.state, theirs=(identity.num_classes, identity.in_channels))
     labels = identity.labels or Labels(tuple(f"class {i}" for i in range(identity.num_classes or 0)))
     return Network(entry.name, module.eval(), identity.preprocessing, labels, identity.record)
+
+
+def _load_detector(loaded: LoadedWeights, said: NativeMetadata) -> Network:
+    """A detector of a file that says what it is; its shapes follow from its classes and, for some, its canvas."""
+    entry = find_entry(said.architecture)
+    if said.preprocessing is None or not said.labels:
+        raise WeightsError(f"{loaded.path}: says neither how photos are to be prepared nor which classes it finds.")
+    options = {"image_size": said.preprocessing.input_size[0]} if "image_size" in entry.options else {}
+    module = build(entry, num_classes=len(said.labels), blank=True, options=options)
+    try:
+        module.load_state_dict(loaded.state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split("\n")[1:2]).strip()
+        raise WeightsError(f"{loaded.path} should hold {entry.name}, but does not fit it: {reason}") from error
+    return Network(entry.name, module.eval(), said.preprocessing, said.labels)
 
 
 def _is_file(value: str | Path) -> bool:

@@ -13,6 +13,7 @@ from striate.data import Labels, Preprocessing
 from striate.data.images import Images
 from striate.errors import ConfigError, WeightsError
 from striate.models.answer import Answer
+from striate.models.catalogue import list_models
 from striate.models.device import pick_device
 from striate.probe import Summary, capture, summary
 from striate.weights import WeightRecord
@@ -76,13 +77,17 @@ class Network:
         """Raw scores `n k`, without gradients.
 
         Raises:
-            ConfigError: The network ends at its features and has no classes to score.
+            ConfigError: The network ends at its features and has no classes to score, or finds boxes.
             WeightsError: A score is NaN or infinite.
         """
         if not self.labels:
             raise ConfigError(
                 f"'{self.name}' ends at its features and has no classes to answer with. "
                 "Use network.features(images, layers=…), or a network of `striate models --task classify`."
+            )
+        if self.name in list_models("detect"):
+            raise ConfigError(
+                f"'{self.name}' finds boxes and names no whole picture: striate.detection.detect, or `striate detect`."
             )
         with torch.inference_mode():
             scores = torch.as_tensor(self.module(self.preprocess(images)))

@@ -242,7 +242,7 @@ def run_facts(run_folder: RunFolder | None) -> dict[str, Any]:
         status = run_folder.status()
     except DataError:
         status = {}
-    kept = {name: status.get(name) for name in ("state", "epoch", "epochs", "best_epoch", "best_top1")}
+    kept = {name: status.get(name) for name in ("state", "epoch", "epochs", "best_epoch", "best_score")}
     return {"name": run_folder.name, "path": str(run_folder.path), **kept}
 
 

@@ -24,7 +24,8 @@ class RunLine:
         data: What it learns from.
         epoch: Epochs done.
         epochs: Epochs in all, or None.
-        best_top1: Share of right answers to the validation pictures, of the best epoch, or None.
+        best_score: Of the best epoch on the validation pictures, in [0, 1], or None.
+        score: Its name: `top1`, the share of right answers, or `map50`, the mean average precision of boxes.
         best_epoch: That epoch, or None.
         when: When it was written to last: ISO 8601, UTC.
         problem: What is wrong with it, or empty.
@@ -37,10 +38,11 @@ class RunLine:
     data: str
     epoch: int
     epochs: int | None
-    best_top1: float | None
+    best_score: float | None
     best_epoch: int | None
     when: str
     problem: str = ""
+    score: str = "top1"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -75,10 +77,11 @@ def _line(run: RunFolder) -> RunLine:
         data=str(config.get("data", "")),
         epoch=_whole(status.get("epoch")) or 0,
         epochs=_whole(status.get("epochs")) or _whole(config.get("epochs")),
-        best_top1=_share(status.get("best_top1")),
+        best_score=_share(status.get("best_score")),
         best_epoch=_whole(status.get("best_epoch")) or None,
         when=_when(run),
         problem=" ".join(problems) or str(status.get("message") or ""),
+        score=str(status.get("score") or "top1"),
     )
 
 

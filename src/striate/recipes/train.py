@@ -20,12 +20,18 @@ import torch
 
 from striate import __version__
 from striate.data import Labels
+from striate.data.box_opening import find_box_layout
 from striate.data.image_set import ImageSet
+from striate.detection.learning import DetectionTask
+from striate.detection.proposals import ProposalProgress
 from striate.draw import encode_png
 from striate.errors import ConfigError, DataError, StriateError
+from striate.models.catalogue import find_entry
+from striate.recipes.train_box_plan import plan_box_training
 from striate.recipes.train_config import TrainConfig
 from striate.recipes.train_data import counts_by_class
 from striate.recipes.train_plan import TrainPlan, plan_training
+from striate.recipes.train_proposals import with_proposals
 from striate.recipes.train_report import write_run_report
 from striate.training.events import EpochDone, ReportWritten, Resumed, Stopped, TrainEvent, TrainingDone
 from striate.training.launch import begun_run, failing_together, remember_run
@@ -43,7 +49,7 @@ def run(
     resume: bool = False,
     folder: RunFolder | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Iterator[TrainPlan | TrainEvent]:
+) -> Iterator[TrainPlan | ProposalProgress | TrainEvent]:
     """Train: yields the `TrainPlan`, then the events of the loop.
 
     The last ones are `TrainingDone` and `ReportWritten`, or `Stopped`.
@@ -73,13 +79,16 @@ def _run(
     resume: bool,
     folder: RunFolder | None,
     should_stop: Callable[[], bool],
-) -> Iterator[TrainPlan | TrainEvent]:
+) -> Iterator[TrainPlan | ProposalProgress | TrainEvent]:
     if folder is None and (begun := world.agree(begun_run(given) or "")):
         folder, resume = RunFolder(Path(begun)), True  # torchrun has started this process again
-    plan = plan_training(given, world=world, device=device, folder=folder)
+    plan = plan_any(given, world=world, device=device, folder=folder)
     yield plan
+    task = plan.task
+    if isinstance(task, DetectionTask) and task.module.takes_proposals:
+        task = yield from with_proposals(task, workers=plan.config.reading_threads)
     trainer = Trainer(
-        plan.task,
+        task,
         plan.config.settings(),
         plan.folder,
         save_weights=lambda path, state: save_native(path, state, metadata=_metadata(plan)),
@@ -101,6 +110,26 @@ def _run(
             _draw(plan.folder)
             if done and plan.data.validation is not None:
                 yield _report(plan.folder, plan.data.validation)
+
+
+def plan_any(
+    given: Mapping[str, Any], *, world: World, device: torch.device, folder: RunFolder | None = None
+) -> TrainPlan:
+    """The plan of a training, be it of names or of boxes: `plan_training` or `plan_box_training`.
+
+    Raises:
+        StriateError: As they do; if the data is of the other kind.
+    """
+    model = str(given.get("model", TrainConfig.model_fields["model"].default))
+    layout = find_box_layout(Path(given["data"]))
+    if find_entry(model.partition(".")[0]).task == "detect":
+        return plan_box_training(given, world=world, device=device, folder=folder)
+    if layout is not None:
+        raise ConfigError(
+            f"{given['data']} holds boxes ({layout}), and '{model}' names whole pictures; give --model faster_rcnn, or "
+            "another of `striate models --task detect`."
+        )
+    return plan_training(given, world=world, device=device, folder=folder)
 
 
 def _report(folder: RunFolder, images: ImageSet) -> ReportWritten:

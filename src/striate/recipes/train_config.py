@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -78,7 +79,9 @@ def presets() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(files("striate.recipes").joinpath("train_presets.toml").read_text(encoding="utf-8"))
 
 
-def find_preset(recipe: str, *, model: str, fine_tuning: bool, pictures: int) -> tuple[str, dict[str, Any]]:
+def find_preset(
+    recipe: str, *, model: str, fine_tuning: bool, pictures: int, task: str = "classify"
+) -> tuple[str, dict[str, Any]]:
     """The name and the values of a table: the one asked for, or the one that suits.
 
     Args:
@@ -86,6 +89,7 @@ def find_preset(recipe: str, *, model: str, fine_tuning: bool, pictures: int) ->
         model: The network: some have a table of their own.
         fine_tuning: Whether the weights were trained before.
         pictures: To learn from: of few, only the classifier learns.
+        task: `classify` or `detect`: each has tables of its own.
 
     Raises:
         UnknownNameError: If there is no such table.
@@ -93,8 +97,11 @@ def find_preset(recipe: str, *, model: str, fine_tuning: bool, pictures: int) ->
     >>> find_preset("auto", model="resnet18", fine_tuning=True, pictures=25)[0]
     'few'
     """
-    tables = presets()
-    if recipe == "auto":
+    tables = {name: table for name, table in presets().items() if table.get("task", "classify") == task}
+    if recipe == "auto" and task == "detect":
+        suits = (name for name, table in tables.items() if any(fnmatch(model, like) for like in table["models"]))
+        recipe = next(suits, next(iter(tables)))
+    elif recipe == "auto":
         own = (name for name, table in tables.items() if model in table.get("models", ()))
         trained = "few" if pictures <= tables["few"]["at_most"] else "fine-tune"
         recipe = next(own, trained if fine_tuning else "scratch")

@@ -7,13 +7,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data.box_opening import open_boxes
+from striate.data.box_set import BoxSet
 from striate.data.image_set import ImageSet
 from striate.data.opening import open_data
 from striate.data.problem import Problem
 from striate.data.splitting import split_set
 from striate.errors import DataError
 
-__all__ = ["LearningData", "Look", "counts_by_class", "find_learning_data", "look_at"]
+__all__ = [
+    "BoxLearningData",
+    "LearningData",
+    "Look",
+    "counts_by_class",
+    "find_box_learning_data",
+    "find_learning_data",
+    "look_at",
+    "say_many",
+]
 
 _LOOKED_AT = 256  # pictures that sizes, colors and means are read off
 
@@ -35,6 +46,46 @@ class LearningData:
     test: ImageSet | None
     held_out: str
     problems: tuple[Problem, ...]
+
+    def describe(self) -> str:
+        """Pictures and classes in words."""
+        counts = self.train.counts()
+        spread = _spread(counts, "a class")
+        held = "none to validate on"
+        if self.validation is not None:
+            held = f"{say_many(len(self.validation), 'picture')} to validate on ({self.held_out})"
+        return f"{say_many(len(self.train), 'picture')} of {len(counts):,} classes ({spread}); {held}"
+
+
+@dataclass(frozen=True, eq=False)
+class BoxLearningData:
+    """Pictures with boxes for a run.
+
+    Attributes:
+        train: To learn from.
+        validation: To be measured on; None where nobody wants to know.
+        test: Pictures of the data that the run does not touch, or None.
+        held_out: How the validation pictures were chosen, in words.
+        problems: What was left out, and what is odd.
+    """
+
+    train: BoxSet
+    validation: BoxSet | None
+    test: BoxSet | None
+    held_out: str
+    problems: tuple[Problem, ...]
+
+    def describe(self) -> str:
+        """Pictures, boxes and classes in words."""
+        counts = self.train.counts()
+        held = "none to validate on"
+        if self.validation is not None:
+            held = f"{say_many(len(self.validation), 'picture')} to validate on ({self.held_out})"
+        classes = "1 class" if len(counts) == 1 else f"{len(counts):,} classes"
+        boxes = "1 box" if counts.sum() == 1 else f"{int(counts.sum()):,} boxes"
+        return (
+            f"{say_many(len(self.train), 'picture')} with {boxes} of {classes} ({_spread(counts, 'a class')}); {held}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +144,39 @@ def find_learning_data(path: Path, *, val: float, seed: int) -> LearningData:
     return LearningData(train, validation, found.get("test"), held_out, problems)
 
 
+def find_box_learning_data(path: Path, *, val: float, seed: int) -> BoxLearningData:
+    """Open pictures with boxes, and set some aside for validation unless the data says which.
+
+    Args:
+        path: What `open_boxes` takes.
+        val: Share to set aside, from 0 to below 1.
+        seed: Decides which.
+
+    Raises:
+        DataError: If there is nothing to learn: no pictures, or no box on any of them.
+    """
+    found = open_boxes(path)
+    train = found.get("train", found.get("trainval", found.get("all")))
+    if train is None or not len(train):
+        there = ", ".join(f"'{name}' with {len(boxes):,}" for name, boxes in found.items())
+        raise DataError(f"{path}: no pictures to learn from (found {there or 'none'}); put them into 'train'.")
+    problems = tuple(dict.fromkeys(problem for boxes in found.values() for problem in boxes.problems))
+    if not train.counts().sum():
+        raise DataError(f"{path}: there is no box on any of {say_many(len(train), 'training picture')}.")
+    validation, held_out = found.get("val"), "the data's own"
+    if validation is None and val > 0:
+        parts = split_set(train.pictures, {"train": 1 - val, "val": val}, seed=seed)
+        at = {train.name(i): i for i in range(len(train))}
+        rows = {part: [at[images.name(i)] for i in range(len(images))] for part, images in parts.items()}
+        train, validation = train.subset(rows["train"]), train.subset(rows["val"])
+        held_out = f"{100 * val:.3g} % of the training pictures, by split seed {seed}"
+    elif validation is None:
+        held_out = "none"
+    if validation is not None and not len(validation):
+        validation, held_out = None, "none: too few pictures"
+    return BoxLearningData(train, validation, found.get("test"), held_out, problems)
+
+
 def look_at(images: ImageSet, *, max_megapixels: float) -> Look:
     """Sizes and colors of some of the pictures, evenly spread over the set.
 
@@ -121,9 +205,25 @@ def look_at(images: ImageSet, *, max_megapixels: float) -> Look:
     )
 
 
-def counts_by_class(images: ImageSet) -> Mapping[str, int]:
-    """How many pictures each class has."""
+def counts_by_class(images: ImageSet | BoxSet) -> Mapping[str, int]:
+    """How many pictures, or boxes, each class has."""
     return dict(zip(images.classes, images.counts().tolist(), strict=True))
+
+
+def say_many(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> say_many(1, "epoch"), say_many(2000, "picture")
+    ('1 epoch', '2,000 pictures')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _spread(counts: NDArray[np.int64], each: str) -> str:
+    present = counts[counts > 0]
+    if present.min() == present.max():
+        return f"{present.min():,} {each}"
+    return f"{present.min():,} to {present.max():,} {each}"
 
 
 def _moments(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -14,11 +14,12 @@ from striate.data.augment.recipes import Augmentation, build_augmentation
 from striate.data.problem import Problem
 from striate.errors import ConfigError
 from striate.recipes.train_config import TrainConfig, find_preset, usual_policy
-from striate.recipes.train_data import LearningData, find_learning_data, look_at
+from striate.recipes.train_data import BoxLearningData, LearningData, find_learning_data, look_at, say_many
 from striate.recipes.train_network import Beginning, begin, find_start
+from striate.training.classification import ClassificationTask
 from striate.training.estimate import Estimate, estimate_training
 from striate.training.run_folder import RunFolder
-from striate.training.task import Task
+from striate.training.task import Pipeline, Task
 from striate.training.world import World
 
 __all__ = ["TrainPlan", "first_problems", "plan_training", "resolve", "say_many", "say_seconds"]
@@ -34,6 +35,7 @@ class TrainPlan:
         data: The pictures.
         beginning: The network.
         augmentation: What is done to the pictures.
+        task: What is to be learned, for the loop.
         estimate: What it will cost.
         folder: Where it goes.
         device: Where it runs.
@@ -42,40 +44,23 @@ class TrainPlan:
 
     config: TrainConfig
     recipe: str
-    data: LearningData
+    data: LearningData | BoxLearningData
     beginning: Beginning
-    augmentation: Augmentation
+    augmentation: Pipeline
+    task: Task
     estimate: Estimate
     folder: RunFolder
     device: torch.device
     processes: int
 
-    @property
-    def task(self) -> Task:
-        """What is to be learned, for the loop."""
-        return _task(self.config, self.data, self.beginning, self.augmentation)
-
     def sentences(self) -> list[str]:
         """The plan for people, a line each."""
         data, begun, config = self.data, self.beginning, self.config
-        train = data.train
-        counts = train.counts()
-        present = counts[counts > 0]
-        spread = (
-            f"{present.min():,} to {present.max():,} a class"
-            if present.min() != present.max()
-            else (f"{present.min():,} a class")
-        )
-        held = "none to validate on"
-        if data.validation is not None:
-            held = f"{say_many(len(data.validation), 'picture')} to validate on ({data.held_out})"
         start = f"weights of {begun.start}" if begun.start else "fresh weights"
         memory = self.estimate.memory_bytes / 2**20
+        macs = f"{self.estimate.macs / 1e6:,.1f} million multiply-adds a picture; " if self.estimate.macs else ""
         lines = [
-            (
-                f"Train {begun.entry.name} ({start}) on {say_many(len(train), 'picture')} of "
-                f"{len(train.classes):,} classes ({spread}); {held}."
-            ),
+            f"Train {begun.entry.name} ({start}) on {data.describe()}.",
             f"Pictures: {begun.preprocessing.describe()}",
             f"Augmentation: {'; '.join(self.augmentation.describe())}.",
             (
@@ -85,13 +70,14 @@ class TrainPlan:
                 f"{f', {self.processes} processes' if self.processes > 1 else ''}."
             ),
             (
-                f"Cost: {self.estimate.parameters:,} parameters, {self.estimate.macs / 1e6:,.1f} million multiply-adds "
-                f"a picture; about {say_seconds(self.estimate.seconds)} and {memory:,.0f} MB."
+                f"Cost: {self.estimate.parameters:,} parameters; {macs}about {say_seconds(self.estimate.seconds)} and "
+                f"{memory:,.0f} MB."
             ),
         ]
-        if len(present) < len(train.classes):
-            empty = [name for name, count in zip(train.classes, counts, strict=True) if not count]
-            lines.append(f"No training pictures for {', '.join(empty[:5])}{' …' if len(empty) > 5 else ''}.")
+        counts = data.train.counts()
+        if not counts.all():
+            empty = [name for name, count in zip(data.train.classes, counts, strict=True) if not count]
+            lines.append(f"Nothing to learn {', '.join(empty[:5])}{' …' if len(empty) > 5 else ''} from.")
         return [*lines, *begun.notes]
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,15 +99,6 @@ class TrainPlan:
             "processes": self.processes,
             "problems": [asdict(problem) for problem in self.data.problems],
         }
-
-
-def say_many(number: int, what: str) -> str:
-    """A number of things.
-
-    >>> say_many(1, "epoch"), say_many(2000, "picture")
-    ('1 epoch', '2,000 pictures')
-    """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def say_seconds(seconds: float) -> str:
@@ -174,7 +151,7 @@ def plan_training(
     asked = TrainConfig(**given)
     start = find_start(asked.model, asked.weights)
     if folder is None:
-        folder = RunFolder(asked.root / "classify" / world.agree(_run_name(asked) if world.is_main else ""))
+        folder = RunFolder(asked.root / "classify" / world.agree(run_name(asked, "classify") if world.is_main else ""))
     data = find_learning_data(asked.data, val=asked.val, seed=asked.split_seed)
     config, recipe = resolve(given, start=start, pictures=len(data.train))
     torch.manual_seed(config.seed)
@@ -194,13 +171,13 @@ def plan_training(
     task = _task(config, data, begun, augmentation)
     estimate = estimate_training(task, settings, device=device, processes=world.size)
     # Size and channels stay "auto": what they became is in data.json, and depends on how the pictures look.
-    decided = {"data": config.data.resolve(), "weights": _anywhere(start), "augment": policy, "recipe": recipe}
+    decided = {"data": config.data.resolve(), "weights": absolute_start(start), "augment": policy, "recipe": recipe}
     config = config.model_copy(update={**decided, "name": folder.name})
-    return TrainPlan(config, recipe, data, begun, augmentation, estimate, folder, device, world.size)
+    return TrainPlan(config, recipe, data, begun, augmentation, task, estimate, folder, device, world.size)
 
 
-def _task(config: TrainConfig, data: LearningData, begun: Beginning, augmentation: Augmentation) -> Task:
-    return Task(
+def _task(config: TrainConfig, data: LearningData, begun: Beginning, augmentation: Augmentation) -> ClassificationTask:
+    return ClassificationTask(
         module=begun.module,
         preprocessing=begun.preprocessing,
         labels=Labels(data.train.classes),
@@ -213,14 +190,14 @@ def _task(config: TrainConfig, data: LearningData, begun: Beginning, augmentatio
     )
 
 
-def _run_name(config: TrainConfig) -> str:
+def run_name(config: TrainConfig, task: str) -> str:
     """The name that was given, or one of model and data that is not taken."""
     if config.name is not None:
         if not re.fullmatch(r"[\w][\w.+-]*", config.name):
             raise ConfigError(
                 f"name '{config.name}' must be letters, digits, '.', '_', '+' and '-' (a folder under {config.root})."
             )
-        path = config.root / "classify" / config.name
+        path = config.root / task / config.name
         if RunFolder(path).exists():
             raise ConfigError(
                 f"'{path}' is a run already. Go on with it: striate train --resume {path}. Or choose another --name."
@@ -229,10 +206,10 @@ def _run_name(config: TrainConfig) -> str:
     stem = re.sub(r"[^\w.+-]+", "-", config.data.resolve().stem).strip("-.") or "data"
     base = f"{config.model.partition('.')[0]}-{stem}"
     names = [base, *(f"{base}-{number}" for number in range(2, 10_000))]
-    return next(name for name in names if not (config.root / "classify" / name).exists())
+    return next(name for name in names if not (config.root / task / name).exists())
 
 
-def _anywhere(start: str) -> str:
+def absolute_start(start: str) -> str:
     """The weights to start from, by a name that holds in any folder."""
     return str(Path(start).resolve()) if Path(start).exists() and start else start or "none"
 

@@ -1,17 +1,14 @@
 """What a training will cost, before it begins: time from a few real steps, memory from what has to be kept."""
 
 import copy
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 import torch
 
 from striate.data.loader import Batch, load_batches
-from striate.errors import ConfigError, StriateError
-from striate.probe import summary
+from striate.errors import ConfigError
 from striate.training.learner import Learner
 from striate.training.order import epoch_batches
 from striate.training.settings import TrainSettings
@@ -55,22 +52,16 @@ def estimate_training(task: Task, settings: TrainSettings, *, device: torch.devi
         ConfigError: If a step cannot work with these settings.
     """
     parameters = sum(parameter.numel() for parameter in task.module.parameters())
-    macs = kept = 0
-    with suppress(StriateError, RuntimeError):
-        table = summary(task.module, (len(task.preprocessing.channels), *task.preprocessing.input_size))
-        macs = table.macs
-        parents = {row.address.rpartition(".")[0] for row in table.rows}
-        # Of a container the output is that of its last part.
-        kept = sum(prod(row.output_shape) for row in table.rows if row.address not in parents)
-    share = max(min(settings.batch_size, len(task.train)) // processes, 1)
+    macs, kept = task.picture_macs()
+    share = max(min(settings.batch_size, len(task.pictures)) // processes, 1)
     part = max(share // settings.accumulate, 1)
     count = max(min(part, int(_MOST_MACS // (3 * max(macs, 1)))), min(part, 2))
     read, step = _trial(task, settings, count=count, device=device)
     threads = max(settings.reading_threads, 1)
-    validated = 0 if task.validation is None else len(task.validation)
+    validated = 0 if task.validation_pictures is None else len(task.validation_pictures)
     # Reading takes the time of the same cores that compute, unless a GPU does.
     picture = step + read / threads if device.type == "cpu" else max(step, read / threads)
-    epoch = picture * len(task.train) + (step / 3 + read / threads) * validated
+    epoch = picture * len(task.pictures) + (step / 3 + read / threads) * validated
     width = 8 if settings.precision == "float64" else 4
     copies = 2 + (1 if settings.optimizer == "sgd" else 2) + (2 if settings.ema else 0)
     maps = kept * part * (2 if settings.precision == "bfloat16" else width)
@@ -85,7 +76,7 @@ def estimate_training(task: Task, settings: TrainSettings, *, device: torch.devi
 def _trial(task: Task, settings: TrainSettings, *, count: int, device: torch.device) -> tuple[float, float]:
     """Seconds to read a picture in one thread, and to learn from it."""
     state = torch.get_rng_state()
-    twin = replace(task, module=copy.deepcopy(task.module))
+    twin = task.with_module(copy.deepcopy(task.module))
     alone = settings.model_copy(update={"accumulate": 1, "strategy": "ddp"})
     learner = Learner(twin, alone, device=device, world=ALONE)
     learner.enter_phase(epoch=settings.head_epochs)
@@ -116,11 +107,11 @@ def _trial(task: Task, settings: TrainSettings, *, count: int, device: torch.dev
 
 
 def _some_pictures(task: Task, settings: TrainSettings, *, count: int) -> Batch:
-    first = epoch_batches(len(task.train), len(task.train), seed=settings.seed, epoch=0)[0][:count]
+    first = epoch_batches(len(task.pictures), len(task.pictures), seed=settings.seed, epoch=0)[0][:count]
     loaded = load_batches(
-        task.train,
+        task.pictures,
         [first],
-        task.augmentation.geometry,
+        task.pipeline.geometry,
         seed=settings.seed,
         epoch=0,
         workers=0,

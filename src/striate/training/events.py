@@ -147,14 +147,16 @@ class TrainingDone:
     Attributes:
         epochs: Epochs done.
         best_epoch: The epoch of the best weights, from 1.
-        best_top1: Its share of right answers on the validation pictures; None without any.
+        best_score: What people ask for first of its validation scores; None without any.
+        score: Its name: `top1`, the share of right answers, or `map50`.
         early: Whether `patience` ended it.
         seconds: Wall time over all sittings.
     """
 
     epochs: int
     best_epoch: int
-    best_top1: float | None
+    best_score: float | None
+    score: str
     early: bool
     seconds: float
 

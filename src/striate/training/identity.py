@@ -3,28 +3,23 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from striate.data.image_set import ImageSet
 from striate.training.settings import TrainSettings
-from striate.training.task import Task
 
-__all__ = ["run_identity", "what_changed"]
+if TYPE_CHECKING:
+    from striate.training.task import Task
+
+__all__ = ["digest", "run_identity", "what_changed"]
 
 # These change when and where things happen, and nothing that is learned but by rounding.
 _FREE = {"workers", "checkpoint_minutes", "strategy"}
 
 
-def run_identity(task: Task, settings: TrainSettings) -> dict[str, Any]:
-    """Settings, classes, names of the pictures and what is done to them, as JSON values."""
-    facts = {
-        "settings": settings.model_dump(mode="json", exclude=_FREE),
-        "classes": list(task.labels),
-        "training pictures": _digest(task.train),
-        "validation pictures": None if task.validation is None else _digest(task.validation),
-        "preprocessing": task.preprocessing.to_dict(),
-        "augmentation": task.augmentation.describe(),
-    }
+def run_identity(task: "Task", settings: TrainSettings) -> dict[str, Any]:
+    """Settings, pictures and what is done to them, as JSON values."""
+    facts = {"settings": settings.model_dump(mode="json", exclude=_FREE), **task.identity()}
     read_back: dict[str, Any] = json.loads(json.dumps(facts))
     return read_back
 
@@ -40,9 +35,11 @@ def what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     return settings + [name for name, value in now.items() if name != "settings" and before.get(name) != value]
 
 
-def _digest(pictures: ImageSet) -> str:
-    """A number for the names of the pictures, in their order, and their classes."""
-    digest = hashlib.sha256(pictures.labels.astype("<i8").tobytes())
+def digest(pictures: ImageSet, *more: bytes) -> str:
+    """A number for the names of the pictures, in their order, and their classes (and whatever else is marked)."""
+    found = hashlib.sha256(pictures.labels.astype("<i8").tobytes())
     for index in range(len(pictures)):
-        digest.update(pictures.name(index).encode("utf-8", "surrogateescape") + b"\0")
-    return f"{len(pictures)} {digest.hexdigest()[:32]}"
+        found.update(pictures.name(index).encode("utf-8", "surrogateescape") + b"\0")
+    for column in more:
+        found.update(column)
+    return f"{len(pictures)} {found.hexdigest()[:32]}"

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from striate.errors import DataError, WeightsError
 from striate.training.checkpoint import Checkpoint, why_unwritten, write_checkpoint
-from striate.training.predictions import Predictions
 from striate.training.progress import Progress
 from striate.training.run_folder import RunFolder
+from striate.training.task import Answered
 
 __all__ = ["Keeper", "SaveWeights"]
 
@@ -39,9 +39,9 @@ class Keeper:
         self.newest: Path | None = None
         self._save_weights = save_weights
         self._writes = writes
-        self._owed: tuple[dict[str, Tensor], Predictions | None] | None = None  # the best, not on the disk yet
+        self._owed: tuple[dict[str, Tensor], Answered | None] | None = None  # the best, not on the disk yet
 
-    def say(self, state: str, progress: Progress, *, epochs: int, steps: int, message: str = "") -> None:
+    def say(self, state: str, progress: Progress, *, epochs: int, steps: int, headline: str, message: str = "") -> None:
         """Write how far the run is. A disk that is full is told of where it costs something."""
         if not self._writes:
             return
@@ -53,7 +53,8 @@ class Keeper:
                 step=progress.step,
                 steps=steps,
                 best_epoch=progress.best_epoch,
-                best_top1=progress.best_top1,
+                best_score=progress.best_score,
+                score=headline,
                 seconds=round(progress.seconds, 3),
                 message=message,
             )
@@ -61,7 +62,7 @@ class Keeper:
     def keep(
         self,
         state: dict[str, Tensor],
-        answered: Predictions | None,
+        answered: Answered | None,
         progress: Progress,
         *,
         better: bool,

@@ -19,7 +19,6 @@ from torch.nn.parallel import DistributedDataParallel
 from striate.data.augment import Draws
 from striate.data.loader import Batch
 from striate.training.averaging import WeightAverage
-from striate.training.losses import every_logits, picture_losses, soft_targets
 from striate.training.optimizers import build_optimizer, highest_rate, set_rate
 from striate.training.parameter_groups import freeze, keep_frozen_still, parameter_groups, stages_of
 from striate.training.settings import TrainSettings
@@ -58,6 +57,7 @@ class Learner:
     def __init__(self, task: Task, settings: TrainSettings, *, device: torch.device, world: World) -> None:
         self.task, self.settings, self.device, self.world = task, settings, device, world
         self.dtype = _DTYPES[settings.precision]
+        self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.is_sharded = world.size > 1 and settings.strategy == "fsdp"
         self.module: nn.Module = task.module
         if world.size > 1:
@@ -69,11 +69,11 @@ class Learner:
         if settings.channels_last and not self.is_sharded:  # shares are rows of weights, one after another in memory
             self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.stages = stages_of(self.module, classifier=task.classifier)
+        self._never = tuple(name for name, weight in self.module.named_parameters() if not weight.requires_grad)
         self.rate = highest_rate(settings, self.module, fine_tuning=task.fine_tuning)
         self.phase = -1
         self.enter_phase(epoch=0)
         self.average = WeightAverage(self.module, decay=settings.ema) if settings.ema else None
-        self._class_weights = self._balance()
 
     def enter_phase(self, *, epoch: int) -> None:
         """Make the optimizer for the weights that learn in this epoch: only the classifier's first, if wanted."""
@@ -81,7 +81,7 @@ class Learner:
         if phase == self.phase:
             return
         self.phase = phase
-        freeze(self.module, self.stages, self.settings.freeze if phase else "trunk")
+        freeze(self.module, self.stages, self.settings.freeze if phase else "trunk", always=self._never)
         if self.is_sharded:
             shard(self.module, [stage.name for stage in self.stages], device=self.device, world=self.world)
         groups = parameter_groups(
@@ -101,7 +101,7 @@ class Learner:
         self.module.train()
         keep_frozen_still(self.module)
 
-    def learn(self, batch: Batch, *, step: int, epoch: int, count: int, rate: float) -> tuple[Tensor, Tensor]:
+    def learn(self, batch: Batch, *, step: int, epoch: int, count: int, rate: float) -> dict[str, Tensor]:
         """One step of the optimizer.
 
         Args:
@@ -112,25 +112,23 @@ class Learner:
             rate: The learning rate.
 
         Returns:
-            The sum of the part's losses and how many of its answers were right, still on the device.
+            What the task tells of its losses, each summed up over the pictures of this part: float64, still on the
+            device.
         """
-        settings = self.settings
+        settings, task = self.settings, self.task
         torch.manual_seed(self._step_seed(step))
-        x, targets = self._inputs(batch, epoch=epoch)
+        draws = Draws(settings.seed, epoch, batch.indices)
+        inputs = task.inputs(batch, draws, device=self.device, dtype=self.dtype, memory_format=self.memory_format)
         parts = min(settings.accumulate, count)  # as many on every process, some of them empty perhaps
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
-        right = torch.zeros((), dtype=torch.int64, device=self.device)
-        for number, (x_part, t_part) in enumerate(zip(x.tensor_split(parts), targets.tensor_split(parts), strict=True)):
+        told: dict[str, Tensor] = {}
+        for number, part in enumerate(inputs.split(parts)):
             with self._unshared(until=number == parts - 1):
                 with self._mixed():
-                    logits, auxiliary = every_logits(self._parallel(x_part))
-                losses = self._losses(logits, t_part)
-                whole = losses
-                for more in auxiliary:
-                    whole = whole + settings.auxiliary_weight * self._losses(more, t_part)
-                (whole.sum() * (self.world.size / count)).backward()  # type: ignore[no-untyped-call]
-            total += losses.detach().sum()
-            right += (logits.detach().argmax(1) == t_part.argmax(1)).sum()
+                    losses = task.losses(self._parallel, part, settings)
+                (losses.whole.sum() * (self.world.size / count)).backward()  # type: ignore[no-untyped-call]
+            for name, values in losses.told.items():
+                total = values.detach().sum(dtype=torch.float64)
+                told[name] = told[name] + total if name in told else total
         if settings.clip_norm:
             nn.utils.clip_grad_norm_([p for p in self.module.parameters() if p.requires_grad], settings.clip_norm)
         set_rate(self._optimizer, rate)
@@ -138,7 +136,7 @@ class Learner:
         self._optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update(self.module, step=step)
-        return total, right
+        return told
 
     def kept_state(self) -> dict[str, Tensor]:
         """The weights that are worth keeping: the average, where there is one. Shares are put together on process 0."""
@@ -217,35 +215,8 @@ class Learner:
 
     def inputs_for_evaluation(self, batch: Batch) -> Tensor:
         """The normalized pictures of a batch, `n c h w`, without augmentation."""
-        return self._laid_out(self.task.preprocessing.normalize(batch.float_images(self.device).to(self.dtype)))
-
-    def _inputs(self, batch: Batch, *, epoch: int) -> tuple[Tensor, Tensor]:
-        """The augmented, normalized pictures of a batch, `n c h w`, and their targets, `n k`."""
-        augmentation = self.task.augmentation
-        targets = soft_targets(batch.labels.to(self.device), len(self.task.labels), dtype=self.dtype)
-        if not len(batch):  # others have pictures, and wait for this process; nothing of no picture changes nothing
-            return self.inputs_for_evaluation(batch), targets
-        draws = Draws(self.settings.seed, epoch, batch.indices)
-        x = batch.float_images(self.device).to(self.dtype)  # n 3 h w
-        x = self.task.preprocessing.normalize(augmentation.augment(x, draws))
-        x, targets = augmentation.mix(x, targets, draws)
-        return self._laid_out(x), targets
-
-    def _laid_out(self, x: Tensor) -> Tensor:
-        return x.contiguous(
-            memory_format=torch.channels_last if self.settings.channels_last else torch.contiguous_format
-        )
-
-    def _losses(self, logits: Tensor, targets: Tensor) -> Tensor:
-        settings = self.settings
-        return picture_losses(
-            logits,
-            targets,
-            kind=settings.loss,
-            temperature=settings.temperature,
-            smoothing=settings.label_smoothing,
-            class_weights=self._class_weights,
-        )
+        x = self.task.preprocessing.normalize(batch.float_images(self.device).to(self.dtype))
+        return x.contiguous(memory_format=self.memory_format)
 
     def _mixed(self) -> AbstractContextManager[Any]:
         if self.settings.precision == "bfloat16":
@@ -259,14 +230,6 @@ class Learner:
         if until or not isinstance(self._parallel, DistributedDataParallel):
             return nullcontext()
         return self._parallel.no_sync()
-
-    def _balance(self) -> Tensor | None:
-        if self.settings.class_weights == "none":
-            return None
-        counts = self.task.train.counts()
-        # A class without pictures counts nothing, also where smoothing gives it a share of every target.
-        weights = np.where(counts > 0, counts.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1)), 0.0)
-        return torch.tensor(weights, dtype=self.dtype, device=self.device)
 
     def _step_seed(self, step: int) -> int:
         """For dropout and whatever else asks torch for chance: a number of the run, the step and the process."""

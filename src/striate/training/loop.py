@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.data.image_set import ImageSet
 from striate.data.loader import Batch, load_batches
 from striate.data.pixel_cache import PixelCache
 from striate.data.problem import Problem
@@ -44,21 +43,19 @@ from striate.training.keeper import Keeper, SaveWeights
 from striate.training.launch import failing_together
 from striate.training.learner import Learner
 from striate.training.order import count_batches, epoch_batches, share_of
-from striate.training.predictions import Predictions
 from striate.training.progress import Progress, Sums
 from striate.training.run_folder import RunFolder
 from striate.training.schedules import learning_rate_factor
 from striate.training.settings import TrainSettings
 from striate.training.sync_batch_norm import restore_batch_norm
-from striate.training.task import Task
-from striate.training.validation import scores_of, validate
+from striate.training.task import Answered, Task
 from striate.training.world import ALONE, World
 
 __all__ = ["Trainer"]
 
 _LOOK_BACK = 20  # on a GPU, losses are asked for so many steps later: asking at once would make it wait
 
-Pending = deque[tuple[int, Tensor, Tensor, NDArray[np.int64]]]  # step, loss, right answers, pictures
+Pending = deque[tuple[int, dict[str, Tensor], NDArray[np.int64]]]  # step, sums of what the task tells, pictures
 
 
 class Trainer:
@@ -89,17 +86,16 @@ class Trainer:
     ) -> None:
         self.task, self.settings, self.folder, self.world = task, settings, folder, world
         self.device = torch.device(device)
-        if not len(task.train):
-            raise ConfigError(f"{task.train.source}: there are no pictures to learn from.")
-        if settings.loss == "map" and task.augmentation.mixing is not None:
-            raise ConfigError("loss 'map' knows one right class a picture; leave mixup and cutmix out.")
+        if not len(task.pictures):
+            raise ConfigError(f"{task.pictures.source}: there are no pictures to learn from.")
+        task.check(settings)
         self._identity = run_identity(task, settings)
         world.check_same("their settings or their pictures", self._identity)
         self.learner = Learner(task, settings, device=self.device, world=world)
-        self.steps_per_epoch = count_batches(len(task.train), settings.batch_size)
+        self.steps_per_epoch = count_batches(len(task.pictures), settings.batch_size)
         self.steps = self.steps_per_epoch * settings.epochs
         self.progress = Progress()
-        self._cache = PixelCache(task.train)
+        self._cache = PixelCache(task.pictures)
         self._pictures: NDArray[np.int64] = np.zeros(0, dtype=np.int64)  # those of the newest step
         self._keeper = Keeper(folder, save_weights, writes=world.is_main)
 
@@ -151,7 +147,8 @@ class Trainer:
         yield TrainingDone(
             epochs=progress.epoch,
             best_epoch=progress.best_epoch,
-            best_top1=progress.best_top1,
+            best_score=progress.best_score,
+            score=self.task.headline,
             early=progress.epoch < self.settings.epochs,
             seconds=progress.seconds,
         )
@@ -159,12 +156,12 @@ class Trainer:
     def _epoch(self, clock: Clock, should_stop: Callable[[], bool]) -> Generator[TrainEvent, None, bool]:
         """Learn from every picture once, or from those that are left; tells whether somebody asked to stop."""
         progress, settings = self.progress, self.settings
-        batches = epoch_batches(len(self.task.train), settings.batch_size, seed=settings.seed, epoch=progress.epoch)
+        batches = epoch_batches(len(self.task.pictures), settings.batch_size, seed=settings.seed, epoch=progress.epoch)
         done = progress.step - progress.epoch * self.steps_per_epoch
         loaded = load_batches(
-            self.task.train,
+            self.task.pictures,
             list(share_of(batches, rank=self.world.rank, size=self.world.size, parts=settings.accumulate))[done:],
-            self.task.augmentation.geometry,
+            self.task.pipeline.geometry,
             seed=settings.seed,
             epoch=progress.epoch,
             workers=settings.reading_threads,
@@ -192,7 +189,7 @@ class Trainer:
                     steps=self.steps,
                     epoch=progress.epoch + 1,
                     loss=newest,
-                    mean_loss=progress.sums.loss / max(progress.sums.pictures, 1),
+                    mean_loss=progress.sums.mean_loss,
                     rate=rate,
                     images_per_s=speed.after(int(count)),
                 )
@@ -208,37 +205,37 @@ class Trainer:
         self._take_in(pending, keep=0)
         return False
 
-    def _learn(self, batch: Batch, count: int, rate: float) -> tuple[int, Tensor, Tensor, NDArray[np.int64]]:
+    def _learn(self, batch: Batch, count: int, rate: float) -> tuple[int, dict[str, Tensor], NDArray[np.int64]]:
         progress = self.progress
         self._pictures = batch.indices
         try:
-            loss, right = self.learner.learn(batch, step=progress.step, epoch=progress.epoch, count=count, rate=rate)
+            told = self.learner.learn(batch, step=progress.step, epoch=progress.epoch, count=count, rate=rate)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
             raise DataError(
-                f"Only {self.task.train.where(int(batch.indices[0]))} of its batch can be read, and batch "
+                f"Only {self.task.pictures.where(int(batch.indices[0]))} of its batch can be read, and batch "
                 "normalization needs more than one picture; give a larger batch_size, or mend the pictures left out."
             ) from error
-        return progress.step + 1, loss, right, batch.indices
+        return progress.step + 1, told, batch.indices
 
     def _take_in(self, pending: Pending, *, keep: int) -> float | None:
         """Add up losses that have come back; the mean of the newest batch, or None if none has."""
         newest = None
         while len(pending) > keep:
-            step, loss, right, indices = pending.popleft()
-            value = float(loss)
-            if not math.isfinite(value):
+            step, told, indices = pending.popleft()
+            values = dict(zip(told, torch.stack(list(told.values())).tolist(), strict=True))
+            if not math.isfinite(values["loss"]):
                 raise self._diverged("The loss", step, indices)
             sums = self.progress.sums
-            sums.loss += value
-            sums.right += int(right)
+            for name, value in values.items():
+                sums.told[name] = sums.told.get(name, 0.0) + value
             sums.pictures += len(indices)
-            newest = value / max(len(indices), 1)
+            newest = values["loss"] / max(len(indices), 1)
         return newest
 
     def _diverged(self, what: str, step: int, indices: NDArray[np.int64]) -> DataError:
-        names = ", ".join(self.task.train.where(int(i)) for i in indices[:8])
+        names = ", ".join(self.task.pictures.where(int(i)) for i in indices[:8])
         more = f" and {len(indices) - 8} more" if len(indices) > 8 else ""
         return DataError(
             f"{what} became NaN or infinite at step {step} (epoch {(step - 1) // self.steps_per_epoch + 1}). Pictures "
@@ -255,7 +252,7 @@ class Trainer:
     ) -> Generator[TrainEvent, None, bool]:
         """Validate, keep what is best, write metrics and a checkpoint; tells whether somebody asked to stop."""
         progress, sums = self.progress, self.progress.sums
-        loss, right, pictures = self.world.sum(sums.loss, sums.right, sums.pictures)
+        told, pictures = self._summed(sums)
         if not pictures:
             raise DataError("None of the training pictures can be read; `striate data check` says why.")
         if not self.learner.is_finite():
@@ -264,18 +261,18 @@ class Trainer:
             "epoch": progress.epoch + 1,
             "step": progress.step,
             "lr": self._rate(progress.step - 1),
-            "train_loss": loss / pictures,
-            "train_top1": right / pictures,
+            **{f"train_{name}": value / pictures for name, value in told.items()},
         }
         answered = None
-        if self.task.validation is not None and len(self.task.validation):
-            answered = yield from self._validate(self.task.validation, should_stop)
+        if self.task.validation_pictures is not None and len(self.task.validation_pictures):
+            answered = yield from self._validate(should_stop)
             if answered is None:
                 return True  # the epoch is learned, but not counted yet: a resumed run validates first
-            row |= scores_of(answered, temperature=self.settings.temperature)
+            row |= self.task.scores(answered, self.settings)
         progress.seconds = clock.seconds
         row |= {"seconds": round(progress.seconds, 3), "images_per_s": round(speed, 1)}
-        better = progress.judge(self._score(row), top1=row.get("val_top1"))
+        score = self.task.judged(row, self.settings)
+        better = progress.judge(score, headline=row.get(f"val_{self.task.headline}"))
         progress.epoch += 1
         progress.sums = Sums()
         progress.rows.append(row)
@@ -290,18 +287,15 @@ class Trainer:
             yield from self._write_checkpoint()
         return False
 
-    def _validate(
-        self, pictures: ImageSet, should_stop: Callable[[], bool]
-    ) -> Generator[TrainEvent, None, Predictions | None]:
+    def _validate(self, should_stop: Callable[[], bool]) -> Generator[TrainEvent, None, Answered | None]:
         """The answers to the validation pictures; None if somebody asked to stop."""
-        threads = self.settings.reading_threads
-        answering = validate(self.learner, pictures, epoch=self.progress.epoch + 1, workers=threads)
+        answering = self.task.validate(self.learner, epoch=self.progress.epoch + 1)
         try:
             while True:
                 try:
                     event = next(answering)
                 except StopIteration as finished:
-                    answered: Predictions = finished.value
+                    answered: Answered = finished.value
                     return answered
                 if isinstance(event, Validating):
                     yield event
@@ -312,11 +306,11 @@ class Trainer:
         finally:
             answering.close()
 
-    def _score(self, row: dict[str, Any]) -> list[float]:
-        """What decides which weights are kept, the higher the better; of equally many right answers, the surer."""
-        if "val_top1" not in row:
-            return [-row["train_loss"]]
-        return [row["val_top1"], -row["val_loss"]] if self.settings.keep_best == "top1" else [-row["val_loss"]]
+    def _summed(self, sums: Sums) -> tuple[dict[str, float], int]:
+        """What the epoch has added up so far in all processes; all of them tell of the same."""
+        names = sorted(set(sums.told) | {"loss"}, key=lambda name: (name != "loss", name))
+        *values, pictures = self.world.sum(*(sums.told.get(name, 0.0) for name in names), sums.pictures)
+        return dict(zip(names, values, strict=True)), int(pictures)
 
     def _rate(self, step: int) -> float:
         factor = learning_rate_factor(self.settings, step=step, steps_per_epoch=self.steps_per_epoch)
@@ -327,11 +321,11 @@ class Trainer:
         if not self.learner.is_finite():
             raise self._diverged("A weight", self.progress.step, self._pictures)
         state, sums = self.learner.state(), self.progress.sums
-        loss, right, pictures = self.world.sum(sums.loss, sums.right, sums.pictures)
+        told, pictures = self._summed(sums)
         is_kept = False
         if self.world.is_main:
             step = self.progress.step
-            progress = self.progress.to_dict() | {"sums": asdict(Sums(loss, int(right), int(pictures)))}
+            progress = self.progress.to_dict() | {"sums": asdict(Sums(told, pictures))}
             facts = {"progress": progress, "phase": self.learner.phase, "run": self._identity}
             written = self._keeper.write_checkpoint(Checkpoint(state, facts), step=step)
             is_kept = isinstance(written, Path)
@@ -363,7 +357,8 @@ class Trainer:
         yield Resumed(self.progress.step, self.progress.epoch, problems)
 
     def _say(self, state: str, message: str = "") -> None:
-        self._keeper.say(state, self.progress, epochs=self.settings.epochs, steps=self.steps, message=message)
+        epochs, steps, headline = self.settings.epochs, self.steps, self.task.headline
+        self._keeper.say(state, self.progress, epochs=epochs, steps=steps, headline=headline, message=message)
 
     def _is_stale(self) -> bool:
         return 0 < self.settings.patience <= self.progress.stale

@@ -6,7 +6,7 @@ and Ruder 2018, arXiv:1801.06146), or the first stages stay as they are. Biases 
 (He et al. 2018, arXiv:1812.01187, section 3.1).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,13 +52,14 @@ def stages_of(module: nn.Module, *, classifier: Sequence[str]) -> list[Stage]:
     return sorted(stages, key=lambda stage: stage.is_classifier)  # stable: only the classifier moves behind the rest
 
 
-def freeze(module: nn.Module, stages: Sequence[Stage], until: str) -> list[str]:
+def freeze(module: nn.Module, stages: Sequence[Stage], until: str, *, always: Collection[str] = ()) -> list[str]:
     """Let stages stay as they are; gives the names of the frozen ones.
 
     Args:
         module: The network, whose weights want gradients afterwards exactly if they are not frozen.
         stages: Of the network.
         until: `none`, `trunk` (all but the classifier), or a layer: its stage and those before it.
+        always: Names of weights that never learn, whatever is asked for.
 
     Raises:
         UnknownNameError: If there is no such layer.
@@ -74,7 +75,7 @@ def freeze(module: nn.Module, stages: Sequence[Stage], until: str) -> list[str]:
     if len(frozen) == len(stages):
         way_out = "name a layer" if until == "trunk" else "name an earlier layer, or 'trunk'"
         raise ConfigError(f"freeze '{until}' (or head_epochs) leaves nothing to learn; {way_out}.")
-    still = {name for stage in stages if stage.name in frozen for name in stage.parameters}
+    still = {name for stage in stages if stage.name in frozen for name in stage.parameters} | set(always)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name not in still)
     return frozen

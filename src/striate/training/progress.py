@@ -11,9 +11,13 @@ __all__ = ["Progress", "Sums"]
 class Sums:
     """What an epoch has added up so far in this process."""
 
-    loss: float = 0.0
-    right: int = 0
+    told: dict[str, float] = field(default_factory=dict)
     pictures: int = 0
+
+    @property
+    def mean_loss(self) -> float:
+        """Of the pictures so far; 0 before the first."""
+        return self.told.get("loss", 0.0) / max(self.pictures, 1)
 
 
 @dataclass
@@ -26,7 +30,7 @@ class Progress:
         sums: Of the epoch that is not done yet.
         best_epoch: The epoch of the best weights, from 1; 0 before the first.
         best: Its score: numbers of which the first decides, then the next; the higher, the better.
-        best_top1: Its share of right answers to the validation pictures.
+        best_score: What people ask for first of its validation scores (top-1, or mAP), or None without any.
         stale: Epochs since then.
         seconds: Wall time, over all sittings.
         skipped: Pictures that could not be read: kind, where, text.
@@ -38,7 +42,7 @@ class Progress:
     sums: Sums = field(default_factory=Sums)
     best_epoch: int = 0
     best: list[float] = field(default_factory=list)
-    best_top1: float | None = None
+    best_score: float | None = None
     stale: int = 0
     seconds: float = 0.0
     skipped: list[list[str]] = field(default_factory=list)
@@ -53,10 +57,10 @@ class Progress:
         """The inverse of `to_dict`."""
         return cls(**{**facts, "sums": Sums(**facts["sums"])})
 
-    def judge(self, score: list[float], *, top1: float | None) -> bool:
+    def judge(self, score: list[float], *, headline: float | None) -> bool:
         """Count the epoch that just ended as the best, or as one more without a better one; tells which."""
         if score > self.best:
-            self.best, self.best_epoch, self.best_top1, self.stale = score, self.epoch + 1, top1, 0
+            self.best, self.best_epoch, self.best_score, self.stale = score, self.epoch + 1, headline, 0
             return True
         self.stale += 1
         return False

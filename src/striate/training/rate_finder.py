@@ -12,7 +12,7 @@ Differs: Smith raises the rate linearly and reads the accuracy; here it rises ex
 import copy
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -101,9 +101,8 @@ def find_rate(
             f"steps must be at least 10 and the rates rise from above 0; got {steps}, {lowest}, {highest}."
         )
     settings = settings.model_copy(update={"ema": 0.0, "head_epochs": 0})
-    learner = Learner(
-        replace(task, module=copy.deepcopy(task.module)), settings, device=torch.device(device), world=ALONE
-    )
+    twin = task.with_module(copy.deepcopy(task.module))
+    learner = Learner(twin, settings, device=torch.device(device), world=ALONE)
     learner.begin_epoch()
     rates: list[float] = []
     losses: list[float] = []
@@ -113,8 +112,8 @@ def find_rate(
     try:
         for step, (epoch, batch) in zip(range(steps), batches, strict=False):
             rate = lowest * (highest / lowest) ** (step / (steps - 1))
-            total, _ = learner.learn(batch, step=step, epoch=epoch, count=len(batch), rate=rate)
-            loss = float(total) / len(batch)
+            told = learner.learn(batch, step=step, epoch=epoch, count=len(batch), rate=rate)
+            loss = float(told["loss"]) / len(batch)
             if not math.isfinite(loss):
                 break
             rates.append(rate)
@@ -160,11 +159,11 @@ def _smooth(losses: NDArray[np.float64], deviation: float) -> NDArray[np.float64
 def _endless_batches(task: Task, settings: TrainSettings) -> Generator[tuple[int, Batch], None, None]:
     """Epoch after epoch, without the batches of which no picture can be read."""
     for epoch in range(1_000_000):
-        order = epoch_batches(len(task.train), settings.batch_size, seed=settings.seed, epoch=epoch)
+        order = epoch_batches(len(task.pictures), settings.batch_size, seed=settings.seed, epoch=epoch)
         loaded = load_batches(
-            task.train,
+            task.pictures,
             order,
-            task.augmentation.geometry,
+            task.pipeline.geometry,
             seed=settings.seed,
             epoch=epoch,
             workers=settings.reading_threads,

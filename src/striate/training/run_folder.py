@@ -129,7 +129,7 @@ class RunFolder:
         return self._mapping("data.json", json.loads)
 
     def status(self) -> dict[str, Any]:
-        """How far the run is: `state`, `epoch`, `epochs`, `best_epoch`, `best_top1`, `message`.
+        """How far the run is: `state`, `epoch`, `epochs`, `best_epoch`, `best_score`, `message`.
 
         Raises:
             DataError: If there is no such file, or it is damaged.
