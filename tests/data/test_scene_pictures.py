@@ -75,6 +75,32 @@ def test_what_is_neither_clear_nor_on_plain_ground_is_a_rectangle(tmp_path):
     assert sprites.sprites[0][0].shape == (30, 20, 4)
 
 
+@pytest.mark.parametrize("ending", ["png", "gif", "webp", "tif"])
+def test_clear_parts_of_every_format(tmp_path, ending):
+    path = tmp_path / "disks" / f"a.{ending}"
+    path.parent.mkdir()
+    disk((180, 20, 20)).save(path, **({"lossless": True} if ending == "webp" else {}))
+    sprites = read_sprites(path)
+    assert sprites.problems == ()
+    assert sprites.sprites[0][0].shape == (28, 28, 4)
+    assert sprites.sprites[0][0][14, 14, 3] == 255
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I;16", "P", "CMYK"])
+def test_opaque_pictures_of_any_mode_are_keyed_out(tmp_path, mode):
+    pixels = np.full((40, 40), 255, np.uint8)
+    pixels[10:30, 10:30] = 0
+    image = Image.fromarray(pixels).convert("RGB").convert("L" if mode == "I;16" else mode)
+    if mode == "I;16":
+        image = Image.fromarray(pixels.astype(np.uint16) * 257)
+    path = tmp_path / "squares" / ("a.tif" if mode == "CMYK" else "a.png")
+    path.parent.mkdir()
+    image.save(path)
+    sprites = read_sprites(path)
+    assert [problem.kind for problem in sprites.problems] == ["keyed-out"]
+    assert 18 <= sprites.sprites[0][0].shape[0] <= 22
+
+
 def test_holes_of_the_ground_s_color_stay():
     pixels = np.full((30, 30, 3), 255, np.uint8)
     pixels[5:25, 5:25] = 0

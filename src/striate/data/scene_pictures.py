@@ -24,6 +24,7 @@ from striate.errors import ConfigError, DataError
 
 __all__ = ["PictureSprites", "key_out", "read_sprites"]
 
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # those of `read_image`, which has checked the file before
 _LONGEST = 512  # pixels of a sprite's longer side that are kept: larger ones would only be made smaller in every scene
 _NEAR = 26  # levels by which a channel may differ from the border's color and still be ground
 _PLAIN = 0.92  # share of the border that must have its color, for the ground to be plain
@@ -180,7 +181,7 @@ def _read(path: Path) -> tuple[NDArray[np.uint8], Problem | None]:
     alpha = _alpha(path, pixels.shape[:2])
     problem = None
     if alpha is not None and alpha.min() < ALPHA_OF_OBJECT:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             colors = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[..., :3]
         pixels = colors if colors.shape == pixels.shape else pixels
     elif (alpha := key_out(pixels)) is not None:
@@ -198,10 +199,13 @@ def _read(path: Path) -> tuple[NDArray[np.uint8], Problem | None]:
 
 def _alpha(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """How opaque each pixel of a file is, upright; None where the file says nothing of that."""
-    with Image.open(path) as image:
-        if image.mode not in {"RGBA", "LA", "PA", "RGBa", "La"} and "transparency" not in image.info:
+    with Image.open(path, formats=_FORMATS) as image:
+        clear = image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info
+        if not clear or image.mode.startswith(("I", "F")):
             return None
         alpha = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[..., 3]
+        if image.format == "BMP" and not alpha.any():  # a fourth byte that the writer left at zero
+            return None
     return alpha if alpha.shape == size else None
 
 

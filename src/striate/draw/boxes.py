@@ -34,8 +34,9 @@ def draw_boxes(
 ) -> NDArray[np.uint8]:
     """The picture with a line around each box, in its class's color, and a plate with its name and score.
 
-    Lines and words grow with the root of the picture's size; the line gets thinner on a box that it would fill. The
-    surest boxes are drawn last and named first. A name that would cover another is left out: the line stays.
+    Lines and words grow with the root of the picture's size; the line gets thinner on a box that it would fill, words
+    get smaller among many small boxes. The surest boxes are drawn last and named first. A name that would cover
+    another is left out, and names stop where they cover three tenths of the picture: the line stays.
 
     Args:
         pixels: uint8 `h w 3`.
@@ -76,7 +77,10 @@ def draw_boxes(
         raise ConfigError(f"colors must be one for each of the {len(labels)} labels; got {len(cycle)}.")
     canvas = np.repeat(np.repeat(pixels, zoom, axis=0), zoom, axis=1) if zoom > 1 else pixels.copy()
     corners, real = corners * zoom, real * zoom
-    line, size = line_width(canvas), text_size(canvas)
+    # Many small boxes: names as large as on a portrait would hide what they name.
+    sides = np.sqrt((corners[:, 2:] - corners[:, :2]).prod(1))
+    middle = float(np.median(sides)) if len(sides) > 8 else np.inf
+    line, size = line_width(canvas), min(text_size(canvas), max(9.0, 0.28 * middle))
     # The most important first: by score, and where there are none the small ones, which a large one would cover.
     areas = (corners[:, 2:] - corners[:, :2]).prod(1)
     order = np.argsort(areas if sure is None else -sure, kind="stable")
