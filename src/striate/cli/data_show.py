@@ -20,6 +20,7 @@ def show(
     model: str | None = None,
     size: int | None = None,
     augment: str = "auto",
+    fit: Literal["fit", "stretch", "shorter"] = "fit",
     mixup: float | None = None,
     cutmix: float | None = None,
     seed: int = 0,
@@ -31,13 +32,15 @@ def show(
     out: Annotated[Path | None, Parameter(show_default=lambda _: "striate-out/DATA-show.png")] = None,
     json: bool = False,
 ) -> int:
-    """Show pictures as they are, in evaluation and in six epochs of training, on one contact sheet.
+    """Show pictures as they are, in evaluation and in some epochs of training, on one contact sheet; boxes with them.
 
     Args:
-        data: A folder of class folders, a CSV, idx or npz file, or tar shards.
+        data: A folder of class folders, a CSV, idx or npz file, or tar shards; boxes in VOC, COCO or YOLO form.
         model: A network, its weights, or a file of weights: what it takes is shown.
         size: Side of the network's input in pixels; the model's by default.
         augment: none, light, imagenet, strong, small, digits, alexnet, vgg; auto takes what striate train would take.
+            With boxes: none, flip, yolo, strong.
+        fit: With boxes: fitted into the canvas, stretched to it, or by the shorter side.
         mixup: Strength (alpha) of mixup; the policy's by default.
         cutmix: Strength (alpha) of CutMix; the policy's by default.
         seed: The same seed shows the same pictures.
@@ -57,6 +60,7 @@ def show(
         model=model,
         size=size,
         augment=augment,
+        fit=fit,
         mixup=mixup,
         cutmix=cutmix,
         seed=seed,

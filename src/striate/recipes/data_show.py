@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn.functional import one_hot
 
 from striate.data.augment import POLICIES, Augmentation, Draws, FixedView, build_augmentation
-from striate.data.files import printable, write_whole
+from striate.data.augment.box_policies import Fit
+from striate.data.box_opening import find_box_layout
+from striate.data.files import printable
 from striate.data.image_set import ImageSet
 from striate.data.loader import load_batches
 from striate.data.opening import open_data
@@ -24,6 +26,7 @@ from striate.draw.row_sheet import Shown, draw_row_sheet
 from striate.errors import ConfigError, DataError, UnknownNameError
 from striate.models.catalogue import find_entry
 from striate.models.create import load
+from striate.recipes.data_show_boxes import run_boxes, write_sheet
 from striate.recipes.events import Done, Event, Plan, Progress
 from striate.recipes.train_config import find_preset, usual_policy
 from striate.recipes.train_network import find_start
@@ -39,12 +42,13 @@ class DataShowConfig(BaseModel):
     """Which data, for which network, with which augmentation.
 
     Attributes:
-        data: What `open_data` takes.
+        data: What `open_data` or `open_boxes` takes.
         part: `train`, `val` or `test` where the data has them; by default what training would take.
         model: A network's name, weights' name or file: its preprocessing is taken. None for `size`.
         size: Side of the square that the network takes, in pixels; by default the network's, or 224, or less for small
             pictures.
-        augment: A name of `POLICIES`, or `auto`: what `striate train` would take.
+        augment: A name of `POLICIES` (of boxes: `BOX_POLICIES`), or `auto`: what `striate train` would take.
+        fit: Of boxes: how a photo gets onto the canvas, see `build_box_augmentation`.
         mixup: α of mixup; by default the policy's.
         cutmix: α of CutMix; likewise.
         seed: Of the run.
@@ -62,6 +66,7 @@ class DataShowConfig(BaseModel):
     model: str | None = None
     size: int | None = Field(default=None, ge=8, le=4096)
     augment: str = "auto"
+    fit: Fit = "fit"
     mixup: float | None = Field(default=None, ge=0)
     cutmix: float | None = Field(default=None, ge=0)
     seed: int = Field(default=0, ge=0)
@@ -129,13 +134,16 @@ class ShownSet:
 
 
 def run(config: DataShowConfig) -> Iterator[Event]:
-    """Draw the sheet: yields a `Plan`, `Progress` for each epoch, then `Done` with a `ShownSet`.
+    """Draw the sheet: yields a `Plan`, `Progress` for each epoch, then `Done` with a `ShownSet`, or a `ShownBoxes`.
 
     Raises:
         DataError: The data cannot be opened, none of its pictures can be read, or the sheet cannot be written.
         UnknownNameError: A network or a policy that there is not.
         ConfigError: Settings that do not fit together.
     """
+    if find_box_layout(config.data) is not None:
+        yield from run_boxes(config)
+        return
     images = _part(config)
     shown, pixels, problems = _readable(images, config)
     preprocessing, network = chosen_view(config, [picture.shape for picture in pixels])
@@ -181,7 +189,7 @@ def run(config: DataShowConfig) -> Iterator[Event]:
         tile=longest * enlarged if enlarged > 1 else _TILE_PX,
         theme=config.theme,
     )
-    _write(config.file, encode_png(sheet))
+    write_sheet(config.file, encode_png(sheet))
     pictures = tuple(
         ShownPicture(shown.name(i), shown.label(i), (p.shape[0], p.shape[1]), tuple(shares[i]))
         for i, p in enumerate(pixels)
@@ -320,14 +328,3 @@ def _captioned(picture: NDArray[np.uint8], shares: tuple[tuple[str, float], ...]
         return Shown(picture, shares[0][0])
     words = [f"{100 * share:.0f} % {name}" for name, share in shares]
     return Shown(picture, words[0], words[1])
-
-
-def _write(file: Path, content: bytes) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, content)
-    except OSError as error:
-        raise DataError(
-            f"{printable(file)}: the sheet cannot be written ({(error.strerror or str(error)).lower()}); "
-            "choose another file with --out."
-        ) from error

@@ -97,8 +97,9 @@ class ObjectPatch(Region):
 
     Source: Liu et al. 2015, SSD: Single Shot MultiBox Detector, section 2.2 (data augmentation: sampled patches with a
         least overlap of .1, .3, .5, .7 or .9, of [.1, 1] of the size and a shape of ½ to 2) and section 3.6 (zoom out).
-    Differs: The released code's [.3, 1] of the sides; twelve tries, then the whole photo; the overlap is the IoU of
-        patch and object, as in the code; a photo without objects gets patches all the same.
+    Differs: The released code's [.3, 1] of the sides; the overlap is the IoU of patch and object, as in the code.
+        Where none of twelve tries overlaps enough, as with small objects, the first that shows an object is taken, and
+        where none does, the whole photo. A photo without objects gets patches all the same.
     """
 
     truth: Sequence[Detections]
@@ -130,10 +131,13 @@ class ObjectPatch(Region):
         least = (0.0, *_LEAST_OVERLAPS)[kind - 1]
         boxes = self.truth[int(draws.indices[row])].boxes.astype(np.float64)
         numbers = draws.uniform("object-patch-tries", 4 * _TRIES)[row].tolist()
-        for start in range(0, len(numbers), 4):
-            patch = self._patch(size, numbers[start : start + 4])
-            if not len(boxes) or _shows(boxes, patch, least, self.min_visible):
-                return patch
+        patches = [self._patch(size, numbers[start : start + 4]) for start in range(0, len(numbers), 4)]
+        if not len(boxes):
+            return patches[0]
+        for enough in dict.fromkeys((least, 0.0)):
+            for patch in patches:
+                if _shows(boxes, patch, enough, self.min_visible):
+                    return patch
         return whole
 
     def _patch(self, size: tuple[int, int], numbers: list[float]) -> Rectangle:
