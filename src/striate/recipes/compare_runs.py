@@ -16,7 +16,7 @@ from striate.training.evaluation import NUMBERS, Evaluation
 from striate.training.predictions import Predictions
 from striate.training.run_folder import RunFolder
 
-__all__ = ["CompareConfig", "read_contenders", "run"]
+__all__ = ["CompareConfig", "read_contenders", "run", "tell_apart"]
 
 
 class CompareConfig(BaseModel):
@@ -63,10 +63,10 @@ def read_contenders(paths: Sequence[Path]) -> list[Contender]:
     for place, path in enumerate(resolved):
         if path in resolved[:place]:
             raise DataError(f"{paths[place]}: given twice; a run is not compared with itself.")
-    return [_read(path, name) for path, name in zip(paths, _names(resolved), strict=True)]
+    return [_read(path, name) for path, name in zip(paths, tell_apart(resolved), strict=True)]
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def tell_apart(paths: Sequence[Path]) -> list[str]:
     """The folders' names; as many parents with them as it takes to tell them apart."""
     most = max(len(path.parts) for path in paths)
     for depth in range(1, most + 1):
