@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from striate.draw.class_colors import CLASS_COLORS
 from striate.draw.detection_steps import (
@@ -84,6 +86,26 @@ def test_suppression_shows_both_sides():
         draw_suppression(GRAY, boxes, [0, 0, 1], ["a", "b"], scores=scores, keep=[3])
     with pytest.raises(ShapeError, match="classes must be one for each"):
         draw_suppression(GRAY, boxes, [0], ["a", "b"], scores=scores, keep=[0])
+
+
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.integers(0, 99), st.integers(1, 3)
+)
+@settings(max_examples=50, deadline=None)
+def test_any_picture_and_any_grid(h, w, rows, columns, seed, zoom):
+    draws = np.random.default_rng(seed)
+    photo = draws.integers(0, 256, (h, w, 3), dtype=np.uint8)
+    before = photo.copy()
+    kinds, share = draws.integers(0, 3, (rows, columns)), draws.random((rows, columns))
+    owners = draws.integers(-1, 3, (rows, columns))
+    corners = np.sort(draws.uniform(-20, 60, (12, 2, 2)), axis=1).reshape(12, 4)
+    size = (h * zoom, w * zoom, 3)
+    assert draw_class_cells(photo, kinds, "abc", strength=share, owners=owners, zoom=zoom).shape == size
+    assert draw_cell_map(photo, share, zoom=zoom).shape == size
+    assert draw_proposals(photo, corners, draws.normal(size=12), truth=corners[:2], zoom=zoom).shape == size
+    assert draw_anchors(photo, corners, positive=draws.random(12) < 0.5, truth=corners[:2], zoom=zoom).shape == size
+    assert draw_roi_grid(photo, corners[0], bins=corners, samples=corners[:, :2], zoom=zoom).shape == size
+    assert (photo == before).all()
 
 
 def test_refusals():

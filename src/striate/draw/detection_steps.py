@@ -236,9 +236,9 @@ def draw_class_cells(
     shaded = cycle[tint % len(cycle)] * (0.35 + 0.65 * gray[..., None] / 255)
     canvas = np.asarray(np.rint(canvas * (1 - much) + shaded * much), dtype=np.uint8)
     rows, columns = (_edges(count, side) for count, side in zip(kinds.shape, canvas.shape[:2], strict=True))
-    for y in rows[1:-1]:
+    for y in (y for y in rows[1:-1] if y < canvas.shape[0]):
         canvas[y] = np.rint(0.6 * canvas[y] + 0.4 * 255).astype(np.uint8)
-    for x in columns[1:-1]:
+    for x in (x for x in columns[1:-1] if x < canvas.shape[1]):
         canvas[:, x] = np.rint(0.6 * canvas[:, x] + 0.4 * 255).astype(np.uint8)
     middles = [
         ((columns[t] + columns[t + 1]) / 2, (rows[s] + rows[s + 1]) / 2) for s, t in np.argwhere(marked >= 0).tolist()
