@@ -35,15 +35,19 @@ from striate.ops.local_response_norm import local_response_norm
 from striate.ops.matrix import ConvolutionMatrix, average_pool_matrix, convolution_matrix
 from striate.ops.max_pooling import max_pool, max_pool_with_indices, min_pool, min_pool_with_indices
 from striate.ops.nms import batched_nms, nms
+from striate.ops.nms_steps import NmsStep, NmsSteps, nms_steps
 from striate.ops.pooling_adjoints import average_pool_adjoint, lp_pool_adjoint, max_pool_adjoint
 from striate.ops.roi_align import roi_align
 from striate.ops.roi_pool import roi_pool
+from striate.ops.soft_nms import soft_nms
 from striate.ops.transposed_convolution import transposed_convolution
 
 __all__ = [
     "Border",
     "ConvolutionMatrix",
     "Filter",
+    "NmsStep",
+    "NmsSteps",
     "average_pool",
     "average_pool_adjoint",
     "average_pool_matrix",
@@ -76,6 +80,7 @@ __all__ = [
     "min_pool",
     "min_pool_with_indices",
     "nms",
+    "nms_steps",
     "pad",
     "parse_kernel",
     "pointwise_convolution",
@@ -84,6 +89,7 @@ __all__ = [
     "roi_align",
     "roi_pool",
     "separable_convolution",
+    "soft_nms",
     "transposed_convolution",
     "transposed_input_adjoint",
     "transposed_weight_adjoint",
