@@ -7,7 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from striate.detection.box_predictions import BoxPredictions
+    from striate.detection.coco_ap import CocoScores, coco_scores
+    from striate.detection.detection_evaluation import BoxEvaluation, evaluate_boxes
     from striate.detection.detector import BoxTargets, Detector, FoundBoxes
+    from striate.detection.detector_comparison import Contestant, DetectorComparison, compare_detectors
+    from striate.detection.detector_facts import DetectorFacts, TrainingStage, update_detector_facts
+    from striate.detection.voc_ap import class_average_precision, mean_average_precision
     from striate.detection.yolo import build_yolo
     from striate.detection.yolo_decode import decode_cells
     from striate.detection.yolo_detector import YoloDetector
@@ -23,10 +29,17 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "BoxEvaluation",
+    "BoxPredictions",
     "BoxTargets",
     "CellTargets",
+    "CocoScores",
+    "Contestant",
     "Detector",
+    "DetectorComparison",
+    "DetectorFacts",
     "FoundBoxes",
+    "TrainingStage",
     "YoloCells",
     "YoloDetector",
     "YoloLossWeights",
@@ -38,19 +51,32 @@ __all__ = [
     "build_yolo_v1_tiny",
     "build_yolo_v1_trunk",
     "cell_boxes",
+    "class_average_precision",
+    "coco_scores",
+    "compare_detectors",
     "decode_cells",
     "encode_boxes",
+    "evaluate_boxes",
     "load_yolo_v1_trunk",
+    "mean_average_precision",
     "responsible_boxes",
+    "update_detector_facts",
     "yolo_losses",
     "yolo_stages",
 ]
 
 _HOME = {
+    "BoxEvaluation": "detection_evaluation",
+    "BoxPredictions": "box_predictions",
     "BoxTargets": "detector",
     "CellTargets": "yolo_grid",
+    "CocoScores": "coco_ap",
+    "Contestant": "detector_comparison",
     "Detector": "detector",
+    "DetectorComparison": "detector_comparison",
+    "DetectorFacts": "detector_facts",
     "FoundBoxes": "detector",
+    "TrainingStage": "detector_facts",
     "YoloCells": "yolo_grid",
     "YoloDetector": "yolo_detector",
     "YoloLossWeights": "yolo_loss",
@@ -62,10 +88,16 @@ _HOME = {
     "build_yolo_v1_tiny": "yolo_v1",
     "build_yolo_v1_trunk": "yolo_v1",
     "cell_boxes": "yolo_grid",
+    "class_average_precision": "voc_ap",
+    "coco_scores": "coco_ap",
+    "compare_detectors": "detector_comparison",
     "decode_cells": "yolo_decode",
     "encode_boxes": "yolo_grid",
+    "evaluate_boxes": "detection_evaluation",
     "load_yolo_v1_trunk": "yolo_v1",
+    "mean_average_precision": "voc_ap",
     "responsible_boxes": "yolo_loss",
+    "update_detector_facts": "detector_facts",
     "yolo_losses": "yolo_loss",
     "yolo_stages": "yolo_steps",
 }
