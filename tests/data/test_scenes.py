@@ -60,6 +60,11 @@ def test_a_scene_does_not_depend_on_how_many_are_drawn_or_by_whom():
     np.testing.assert_array_equal(draw_scene(5, settings=SMALL).pixels, alone.pixels)
     np.testing.assert_array_equal(scenes.subset([7, 5]).pixels(1), alone.pixels)
     assert scenes.subset([5]).name(0) == "train-000005"
+    kept = build_scenes(8, settings=SMALL, keep=True)
+    for index in range(8):
+        np.testing.assert_array_equal(kept.pixels(index), drawn[index])
+        np.testing.assert_array_equal(kept.truth[index].boxes, scenes.truth[index].boxes)
+    assert len(build_scenes(0, keep=True)) == 0
 
 
 def test_the_truth_without_the_picture_is_that_of_the_picture():
