@@ -10,9 +10,10 @@ a class has 2,000 new ones it is trained again and lets go of those that have be
 Features are scaled so that their mean length is 20: C means something only with that.
 """
 
+import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from striate.errors import ConfigError
 
 __all__ = [
+    "Machine",
     "MiningDone",
     "RegionFeatures",
     "RegionLabels",
@@ -111,6 +113,7 @@ class SvmTrained:
         negatives: Kept after training.
         evicted: Let go of.
         objective: The value of what was minimized, by part: positives, negatives, weight, bias.
+        converged: Whether the solver met its tolerance within `max_iterations`.
     """
 
     label: int
@@ -118,6 +121,7 @@ class SvmTrained:
     negatives: int
     evicted: int
     objective: tuple[float, float, float, float]
+    converged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,18 +164,31 @@ class _Class:
     added: int = 0
 
 
-def fit_svm(
-    positives: Floats, negatives: Floats, settings: SvmSettings, *, seed: int = 0
-) -> tuple[NDArray[np.float64], float]:
-    """One machine: its weight `f` and bias, from `p f` and `n f` examples, scaled.
+class Machine(NamedTuple):
+    """One linear machine: score = weight · features + bias.
+
+    Attributes:
+        weight: float64 `f`.
+        bias: A number.
+        converged: Whether the solver met its tolerance.
+    """
+
+    weight: NDArray[np.float64]
+    bias: float
+    converged: bool = True
+
+
+def fit_svm(positives: Floats, negatives: Floats, settings: SvmSettings, *, seed: int = 0) -> Machine:
+    """One machine, from `p f` and `n f` examples, scaled.
 
     Without a positive it says no to everything (weight 0, bias −1); without a negative, yes (bias 1).
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
     size = positives.shape[1]
     if not len(positives) or not len(negatives):
-        return np.zeros(size), 1.0 if len(positives) else -1.0
+        return Machine(np.zeros(size), 1.0 if len(positives) else -1.0)
     machine = LinearSVC(
         loss="hinge",
         dual=True,
@@ -184,8 +201,11 @@ def fit_svm(
     )
     x = np.concatenate([positives, negatives]).astype(np.float64)
     y = np.repeat([1, 0], [len(positives), len(negatives)])
-    machine.fit(x, y)
-    return np.asarray(machine.coef_[0], dtype=np.float64), float(machine.intercept_[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # told by `converged` instead
+        machine.fit(x, y)
+    converged = int(machine.n_iter_) < settings.max_iterations
+    return Machine(np.asarray(machine.coef_[0], dtype=np.float64), float(machine.intercept_[0]), converged)
 
 
 def svm_objective(
@@ -261,11 +281,11 @@ def _retrain(
 ) -> tuple[NDArray[np.float64], float, SvmTrained]:
     positives = features.gather(*table.positives) * np.float32(scale)
     negatives = features.gather(table.pictures, table.rows) * np.float32(scale)
-    weight, bias = fit_svm(positives, negatives, settings, seed=seed)
+    weight, bias, converged = fit_svm(positives, negatives, settings, seed=seed)
     objective = svm_objective(weight, bias, positives, negatives, settings)
     kept = negatives.astype(np.float64) @ weight + bias >= settings.easy_below
     table.pictures, table.rows, table.added = table.pictures[kept], table.rows[kept], 0
-    return weight, bias, SvmTrained(k, len(positives), int(kept.sum()), int((~kept).sum()), objective)
+    return weight, bias, SvmTrained(k, len(positives), int(kept.sum()), int((~kept).sum()), objective, converged)
 
 
 def _positives(labels: Sequence[RegionLabels], k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
