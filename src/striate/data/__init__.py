@@ -8,7 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from striate.data.box_opening import find_box_layout, open_boxes
+    from striate.data.box_set import BoxSet
+    from striate.data.coco_json import from_coco, to_coco
     from striate.data.decode import read_image
+    from striate.data.detections import Detections
     from striate.data.files import find_images
     from striate.data.image_set import ImageSet
     from striate.data.labels import Labels
@@ -19,9 +23,14 @@ if TYPE_CHECKING:
     from striate.data.scene_pictures import read_sprites
     from striate.data.scene_settings import SceneSettings
     from striate.data.scenes import build_scenes, draw_scene
+    from striate.data.split_boxes import split_boxes
     from striate.data.splitting import split_set
+    from striate.data.voc_xml import from_voc, to_voc
+    from striate.data.yolo_text import from_yolo, to_yolo
 
 __all__ = [
+    "BoxSet",
+    "Detections",
     "ImageSet",
     "Labels",
     "Preprocessing",
@@ -30,15 +39,26 @@ __all__ = [
     "View",
     "build_scenes",
     "draw_scene",
+    "find_box_layout",
     "find_images",
+    "from_coco",
+    "from_voc",
+    "from_yolo",
+    "open_boxes",
     "open_data",
     "read_backgrounds",
     "read_image",
     "read_sprites",
+    "split_boxes",
     "split_set",
+    "to_coco",
+    "to_voc",
+    "to_yolo",
 ]
 
 _FROM = {
+    "BoxSet": "box_set",
+    "Detections": "detections",
     "ImageSet": "image_set",
     "Labels": "labels",
     "Preprocessing": "preprocessing",
@@ -47,12 +67,21 @@ _FROM = {
     "View": "preprocessing",
     "build_scenes": "scenes",
     "draw_scene": "scenes",
+    "find_box_layout": "box_opening",
     "find_images": "files",
+    "from_coco": "coco_json",
+    "from_voc": "voc_xml",
+    "from_yolo": "yolo_text",
+    "open_boxes": "box_opening",
     "open_data": "opening",
     "read_backgrounds": "scene_backgrounds",
     "read_image": "decode",
     "read_sprites": "scene_pictures",
+    "split_boxes": "split_boxes",
     "split_set": "splitting",
+    "to_coco": "coco_json",
+    "to_voc": "voc_xml",
+    "to_yolo": "yolo_text",
 }
 
 

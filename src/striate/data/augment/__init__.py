@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from striate.data.augment.batches import BatchTransform, MixingTransform
+    from striate.data.augment.box_cut import cut_detections, map_boxes, unmap_boxes
+    from striate.data.augment.box_geometry import FitBoxes, ShorterSide, StretchBoxes
+    from striate.data.augment.box_policies import BOX_POLICIES, BoxAugmentation, BoxPolicy, build_box_augmentation
+    from striate.data.augment.box_regions import MovedRegion, ObjectPatch, WholePhoto
     from striate.data.augment.color_jitter import ColorJitter
     from striate.data.augment.cut import Cut, Geometry, render_cut
     from striate.data.augment.draws import Draws
     from striate.data.augment.fixed_view import FixedView
+    from striate.data.augment.hsv_jitter import HsvJitter
     from striate.data.augment.mixing import CutMix, EitherMix, Mixup
     from striate.data.augment.pad_crop import PadCrop
     from striate.data.augment.pca_lighting import PcaLighting
@@ -25,9 +30,12 @@ if TYPE_CHECKING:
     from striate.data.augment.warp import ElasticDistortion, RandomAffine, Warp
 
 __all__ = [
+    "BOX_POLICIES",
     "POLICIES",
     "Augmentation",
     "BatchTransform",
+    "BoxAugmentation",
+    "BoxPolicy",
     "ColorJitter",
     "Cut",
     "CutMix",
@@ -35,10 +43,14 @@ __all__ = [
     "Draws",
     "EitherMix",
     "ElasticDistortion",
+    "FitBoxes",
     "FixedView",
     "Geometry",
+    "HsvJitter",
     "MixingTransform",
     "Mixup",
+    "MovedRegion",
+    "ObjectPatch",
     "PadCrop",
     "PcaLighting",
     "Policy",
@@ -46,16 +58,26 @@ __all__ = [
     "RandomErasing",
     "RandomResizedCrop",
     "ScaleJitter",
+    "ShorterSide",
+    "StretchBoxes",
     "TenCrop",
     "UserTransform",
     "Warp",
+    "WholePhoto",
     "build_augmentation",
+    "build_box_augmentation",
+    "cut_detections",
+    "map_boxes",
     "render_cut",
+    "unmap_boxes",
 ]
 
 _FROM = {
     "Augmentation": "recipes",
+    "BOX_POLICIES": "box_policies",
     "BatchTransform": "batches",
+    "BoxAugmentation": "box_policies",
+    "BoxPolicy": "box_policies",
     "ColorJitter": "color_jitter",
     "Cut": "cut",
     "CutMix": "mixing",
@@ -63,10 +85,14 @@ _FROM = {
     "Draws": "draws",
     "EitherMix": "mixing",
     "ElasticDistortion": "warp",
+    "FitBoxes": "box_geometry",
     "FixedView": "fixed_view",
     "Geometry": "cut",
+    "HsvJitter": "hsv_jitter",
     "MixingTransform": "batches",
     "Mixup": "mixing",
+    "MovedRegion": "box_regions",
+    "ObjectPatch": "box_regions",
     "POLICIES": "recipes",
     "PadCrop": "pad_crop",
     "PcaLighting": "pca_lighting",
@@ -75,11 +101,18 @@ _FROM = {
     "RandomErasing": "random_erasing",
     "RandomResizedCrop": "random_resized_crop",
     "ScaleJitter": "scale_jitter",
+    "ShorterSide": "box_geometry",
+    "StretchBoxes": "box_geometry",
     "TenCrop": "ten_crop",
     "UserTransform": "user_transform",
     "Warp": "warp",
+    "WholePhoto": "box_regions",
     "build_augmentation": "recipes",
+    "build_box_augmentation": "box_policies",
+    "cut_detections": "box_cut",
+    "map_boxes": "box_cut",
     "render_cut": "cut",
+    "unmap_boxes": "box_cut",
 }
 
 
