@@ -16,17 +16,21 @@ appendix A (batch normalization is fixed).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from striate.errors import ConfigError, UnknownNameError, nearest
 from striate.layers.frozen_batch_norm import freeze_batch_norm
 from striate.models import create_model
+from striate.models.catalogue import find_entry
 from striate.probe import LayerRow, summary
 
 __all__ = ["MapPlace", "Trunk", "build_trunk", "find_maps"]
@@ -101,11 +105,32 @@ class Trunk(nn.Module):
                 x = module(x)
                 if path in wanted:
                     found[path] = x
-        for path, module in self._links[self._frozen_links :]:
-            x = module(x)
-            if path in wanted:
-                found[path] = x
+        with _wide_depthwise() if torch.is_grad_enabled() else nullcontext():
+            for path, module in self._links[self._frozen_links :]:
+                x = module(x)
+                if path in wanted:
+                    found[path] = x
         return [found[layer] for layer in wanted]
+
+
+class _WideDepthwise(TorchFunctionMode):
+    """Depthwise convolutions compute in single precision, whatever autocast says.
+
+    On a CPU their gradients are four times slower in bfloat16: 53 instead of 13 ms for 5×5 on 4×672×20×20, one core.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.conv2d and len(args) == 7 and args[6] == args[0].shape[1] > 1:
+            wide = [None if tensor is None else tensor.float() for tensor in args[:3]]
+            with torch.autocast("cpu", enabled=False):
+                return func(*wide, *args[3:]).to(torch.get_autocast_dtype("cpu"))
+        return func(*args, **(kwargs or {}))
+
+
+def _wide_depthwise() -> AbstractContextManager[Any]:
+    return _WideDepthwise() if torch.is_autocast_enabled("cpu") else nullcontext()
 
 
 def build_trunk(
@@ -169,11 +194,14 @@ def _rows(backbone: str) -> tuple[str, tuple[LayerRow, ...]]:
 def _candidates(backbone: str) -> Iterator[LayerRow]:
     """What a trunk may be cut behind: children of the network, and the links of those that are rows of layers."""
     _, rows = _rows(backbone)
+    ends = {layer.partition(".")[0] for layer in find_entry(backbone).classifier}
     kinds = {row.address: row.kind for row in rows}
     for row in rows:
         parent = row.address.rpartition(".")[0]
         # `layer3.5` gives what `layer3` gives: the shorter name is kept, and stands first.
         if len(row.output_shape) != 4 or row.kind == "AdaptiveAvgPool2d" or row.output_shape[2] < 2:
+            continue
+        if row.address.partition(".")[0] in ends:  # SqueezeNet's classifier is a convolution
             continue
         if not parent or (kinds.get(parent) == "Sequential" and "." not in parent):
             yield row

@@ -166,7 +166,7 @@ class RegionProposalNetwork(nn.Module):
     def answers(self, maps: Sequence[Tensor], canvas: tuple[int, int]) -> RpnAnswers:
         """What the head says of every anchor on maps of a canvas `(height, width)`."""
         scores, corrections = self.head(maps)
-        anchors = self._anchors(maps, canvas)
+        anchors = self.anchors_on(maps, canvas)
         logits, deltas = [], []
         for score, correction in zip(scores, corrections, strict=True):
             n, a, h, w = score.shape
@@ -234,7 +234,8 @@ class RegionProposalNetwork(nn.Module):
         objects[rows], overlaps[rows] = among.objects, among.overlaps
         return Matches(objects, overlaps)
 
-    def _anchors(self, maps: Sequence[Tensor], canvas: tuple[int, int]) -> list[Tensor]:
+    def anchors_on(self, maps: Sequence[Tensor], canvas: tuple[int, int]) -> list[Tensor]:
+        """The anchors `a 4` of each map of a canvas `(height, width)`."""
         grids = grid_of(maps)
         if self.settings.anchors.convention == "torchvision":
             strides = [(float(canvas[0] // h), float(canvas[1] // w)) for h, w in grids]

@@ -217,7 +217,7 @@ class RoiHeads(nn.Module):
             count = max(len(label), 1)
             class_losses.append(F.cross_entropy(score, label, reduction="sum") / count)
             positive = torch.nonzero(label).flatten()
-            own = correction.view(len(label), -1, 4)[positive, label[positive]]  # of the true class
+            own = correction.view(*score.shape, 4)[positive, label[positive]]  # of the true class
             box_losses.append(F.smooth_l1_loss(own, delta, beta=self.settings.beta, reduction="sum") / count)
         return {"class": torch.stack(class_losses), "box": torch.stack(box_losses)}
 
@@ -267,7 +267,7 @@ class RoiHeads(nn.Module):
     ) -> Candidates:
         likely = scores[:, 1:] >= threshold  # r k
         rows, classes = torch.nonzero(likely, as_tuple=True)
-        deltas = corrections.view(len(regions), scores.shape[1], 4)[rows, classes + 1]
+        deltas = corrections.view(*scores.shape, 4)[rows, classes + 1]
         boxes = decode_boxes(deltas, regions[rows], weights=self.settings.weights)
         boxes = clip_boxes_to_image(boxes, size)
         large = remove_small_boxes(boxes, _SMALLEST_PX)
