@@ -15,6 +15,7 @@ from striate.detection.voc_ap import mean_average_precision
 from striate.detection.yolo import build_yolo
 from striate.detection.yolo_detector import YoloDetector
 from striate.detection.yolo_loss import YoloLossWeights
+from striate.detection.yolo_v1 import build_yolo_v1_tiny
 from striate.errors import ConfigError, ShapeError
 
 LABELS = ("bar", "square", "pillar")
@@ -168,6 +169,13 @@ def test_loss_of_a_picture_does_not_depend_on_its_neighbors() -> None:
         alone = detector(images[i : i + 1], [(64, 64)], targets=targets[i : i + 1])
         for name, value in alone.items():
             torch.testing.assert_close(value[0], together[name][i], rtol=1e-4, atol=1e-5)
+
+
+def test_only_the_weight_of_empty_boxes_departs_from_the_paper() -> None:
+    small = build_yolo(num_classes=2, channels=16, depth=1)
+    assert small.loss_weights == YoloLossWeights(coord=5, object=1, noobj=0.1, classes=1)
+    paper = build_yolo_v1_tiny(num_classes=2, image_size=64)
+    assert paper.loss_weights == YoloLossWeights(coord=5, object=1, noobj=0.5, classes=1)
 
 
 def test_same_seed_same_weights_and_all_of_them_saved() -> None:

@@ -23,6 +23,7 @@ from striate.layers.conv_norm import conv_norm
 __all__ = ["YoloGrid", "build_yolo"]
 
 _SLOPE = 0.1
+_NOOBJ = 0.1
 
 
 class YoloGrid(nn.Module):
@@ -110,7 +111,7 @@ def build_yolo(
         frozen: the last layer that does not learn: its path, or a stride; 0 for none.
         freeze_norm: whether the trunk's batch normalizations keep what ImageNet taught them.
         output: as in `YoloDetector`.
-        loss_weights: the paper's by default.
+        loss_weights: by default the paper's, but for λ_noobj = .1.
         keep: at most so many boxes a picture.
 
     Raises:
@@ -119,7 +120,8 @@ def build_yolo(
 
     Source: Redmon et al. 2016. Differs: the trunk; convolutions instead of fully connected layers, so that a cell sees
         what lies around it and not the whole picture, and any canvas will do; batch normalization; cells of 16 px
-        instead of 64, because the grid bounds how many objects can be found side by side.
+        instead of 64, because the grid bounds how many objects can be found side by side. With eight times as many
+        boxes as the paper's 98, most of them empty, λ_noobj is .1 instead of .5; confidences stay near 0 otherwise.
     """
     for name, value in (("num_classes", num_classes), ("boxes", boxes), ("channels", channels), ("depth", depth)):
         if value < 1:
@@ -137,7 +139,12 @@ def build_yolo(
     network = YoloGrid(trunk, stride=stride, channels=channels, depth=depth, outputs=num_classes + 5 * boxes)
     _initialize(network, boxes=boxes, num_classes=num_classes, output=output)
     return YoloDetector(
-        network, num_classes=num_classes, boxes=boxes, output=output, loss_weights=loss_weights, keep=keep
+        network,
+        num_classes=num_classes,
+        boxes=boxes,
+        output=output,
+        loss_weights=YoloLossWeights(noobj=_NOOBJ) if loss_weights is None else loss_weights,
+        keep=keep,
     )
 
 
