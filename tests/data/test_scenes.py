@@ -248,6 +248,35 @@ def test_settings_that_cannot_be(change, words):
         SceneSettings(**change)
 
 
+def test_the_shift_widens_what_was_set():
+    mild, strong = (settings_of("test", shift=shift) for shift in ("mild", "strong"))
+    assert (mild.objects, mild.scale, mild.rotation, mild.min_visible) == ((3, 9), (0.12, 0.45), 40, 0.45)
+    assert (strong.objects, strong.scale, strong.rotation, strong.min_visible) == ((4, 12), (0.09, 0.55), 90, 0.3)
+    assert settings_of("val", shift="strong") == settings_of("train") == settings_of("unseen", shift="none")
+    still = SceneSettings(objects=(1, 1), rotation=0, flip=0, scale=(0.5, 1.9))
+    moved = settings_of("test", still, shift="strong")
+    assert (moved.objects, moved.rotation, moved.flip) == ((2, 2), 0, 0)
+    assert moved.scale == (round(0.5 * 9 / 14, 10), 2)
+
+
+@given(
+    objects=st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)).map(lambda pair: (min(pair), max(pair))),
+    scale=st.tuples(st.floats(1e-3, 2), st.floats(1e-3, 2)).map(lambda pair: (min(pair), max(pair))),
+    shares=st.tuples(*[st.floats(0, 1)] * 3),
+    rotation=st.floats(0, 180),
+    shift=st.sampled_from(sorted(SHIFTS)),
+)
+def test_every_shift_of_possible_settings_is_possible(objects, scale, shares, rotation, shift):
+    light, outside, visible = shares
+    own = SceneSettings(
+        objects=objects, scale=scale, light=light, outside=outside, min_visible=visible, rotation=rotation
+    )
+    moved = settings_of("test", own, shift=shift)
+    assert moved.objects[1] >= own.objects[1]
+    assert moved.scale[1] >= own.scale[1] - 1e-9
+    assert moved.rotation >= own.rotation - 1e-9
+
+
 def test_refusals():
     with pytest.raises(ConfigError, match="part must be one of train, val, test, unseen"):
         draw_scene(0, part="holdout")

@@ -87,32 +87,73 @@ class SceneSettings:
         _known("hidden", self.hidden, ("not placed", "not labeled"))
 
 
-SHIFTS: dict[Shift, dict[str, object]] = {
-    "none": {},
-    "mild": {
-        "objects": (3, 9), "scale": (0.12, 0.45), "rotation": 40.0, "brightness": (0.7, 1.25), "tint": 1.15,
-        "light": 0.45, "exposure": (0.7, 1.25), "min_visible": 0.45, "stretch": 1.2, "blur_px": (0.0, 1.0),
-        "noise": (0.0, 0.03),
-    },
-    "strong": {
-        "objects": (4, 12), "scale": (0.09, 0.55), "rotation": 90.0, "brightness": (0.55, 1.35), "tint": 1.3,
-        "light": 0.65, "exposure": (0.55, 1.4), "min_visible": 0.3, "stretch": 1.35, "blur_px": (0.0, 1.6),
-        "noise": (0.0, 0.06), "outside": 0.35,
-    },
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How far test conditions are from those of training: what is multiplied, and what is added."""
+
+    objects: tuple[float, float] = (1.0, 1.0)
+    scale: tuple[float, float] = (1.0, 1.0)
+    rotation: float = 1.0
+    min_visible: float = 1.0
+    stretch: float = 0.0
+    brightness: tuple[float, float] = (0.0, 0.0)
+    tint: float = 0.0
+    light: float = 0.0
+    exposure: tuple[float, float] = (0.0, 0.0)
+    outside: float = 0.0
+    blur_px: float = 0.0
+    noise: float = 0.0
+
+
+SHIFTS: dict[Shift, _Step] = {
+    "none": _Step(),
+    "mild": _Step(
+        objects=(3 / 2, 9 / 7), scale=(6 / 7, 9 / 8), rotation=1.6, min_visible=0.75, stretch=0.08,
+        brightness=(-0.15, 0.1), tint=0.07, light=0.2, exposure=(-0.15, 0.1), blur_px=0.3, noise=0.01,
+    ),
+    "strong": _Step(
+        objects=(2, 12 / 7), scale=(9 / 14, 11 / 8), rotation=3.6, min_visible=0.5, stretch=0.23,
+        brightness=(-0.3, 0.2), tint=0.22, light=0.4, exposure=(-0.3, 0.25), outside=0.15, blur_px=0.9, noise=0.04,
+    ),
 }  # fmt: skip
 """What differs in test scenes: more, smaller, larger, more turned, more covered objects in other light."""
 
 
 def settings_of(part: str, settings: SceneSettings | None = None, *, shift: Shift = "mild") -> SceneSettings:
-    """The settings of a part: those given, and for `test` and `unseen` what the shift changes.
+    """The settings of a part: those given; for `test` and `unseen` each range widened as the shift says.
 
     Raises:
         ConfigError: If there is no such part or shift.
     """
     _known("part", part, PARTS)
     _known("shift", shift, tuple(SHIFTS))
-    own = settings or SceneSettings()
-    return replace(own, **SHIFTS[shift]) if part in {"test", "unseen"} else own  # type: ignore[arg-type]
+    own, step = settings or SceneSettings(), SHIFTS[shift]
+    if part not in {"test", "unseen"} or shift == "none":
+        return own
+
+    def moved(value: float, *, by: float = 0.0, times: float = 1.0, least: float = 0.0, most: float = 1e9) -> float:
+        """Rounded, so that .14 · 6/7 is .12; never beyond what a setting may be."""
+        return min(max(round(value * times + by, 10), least), most)
+
+    def spread(values: tuple[float, float], by: tuple[float, float]) -> tuple[float, float]:
+        return moved(values[0], by=by[0], least=0.05), moved(values[1], by=by[1])
+
+    most = min(round(own.objects[1] * step.objects[1]), 10_000)
+    return replace(
+        own,
+        objects=(min(round(own.objects[0] * step.objects[0]), most), most),
+        scale=(moved(own.scale[0], times=step.scale[0], least=1e-3), moved(own.scale[1], times=step.scale[1], most=2)),
+        rotation=moved(own.rotation, times=step.rotation, most=180),
+        min_visible=moved(own.min_visible, times=step.min_visible),
+        stretch=moved(own.stretch, by=step.stretch),
+        brightness=spread(own.brightness, step.brightness),
+        tint=moved(own.tint, by=step.tint),
+        light=moved(own.light, by=step.light, most=1),
+        exposure=spread(own.exposure, step.exposure),
+        outside=moved(own.outside, by=step.outside, most=1),
+        blur_px=(own.blur_px[0], moved(own.blur_px[1], by=step.blur_px)),
+        noise=(own.noise[0], moved(own.noise[1], by=step.noise)),
+    )
 
 
 def _known(name: str, value: str, known: Sequence[str]) -> None:
