@@ -18,6 +18,10 @@ def coverage(a, b):
     return max(w, 0) * max(h, 0) / ((a[2] - a[0]) * (a[3] - a[1]))
 
 
+def lies_on(candidate, box, low):
+    return iou(candidate, box) >= max(low, 1e-6) or coverage(candidate, box) >= 0.5
+
+
 def match(candidates, boxes, ignored, *, high, low, lowest=0.0, best_for_each):
     """For each candidate the object that it is to find, −1 for background, −2 for neither."""
     result = []

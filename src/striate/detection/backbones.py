@@ -123,9 +123,10 @@ class _WideDepthwise(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func is torch.conv2d and len(args) == 7 and args[6] == args[0].shape[1] > 1:
-            wide = [None if tensor is None else tensor.float() for tensor in args[:3]]
+            wide: Any = [None if tensor is None else tensor.float() for tensor in args[:3]]
+            call: Any = func
             with torch.autocast("cpu", enabled=False):
-                return func(*wide, *args[3:]).to(torch.get_autocast_dtype("cpu"))
+                return call(*wide, *args[3:]).to(torch.get_autocast_dtype("cpu"))
         return func(*args, **(kwargs or {}))
 
 
