@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from striate.data.detections import Detections
 from striate.detection.proposal_cache import ProposalCache, picture_key
-from striate.detection.proposal_recall import best_overlaps, proposal_recall
 from striate.detection.proposals import ProposalProgress, ProposalSettings, find_proposals, proposals_for
+from striate.detection.recall import best_overlaps, proposal_recall
 from striate.detection.selective_search import selective_search
 from striate.detection.sliding_windows import sliding_windows
 from striate.errors import ConfigError, DataError, ShapeError
