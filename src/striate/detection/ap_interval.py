@@ -78,26 +78,27 @@ def resampled_ap(
     pictures, kinds, hits = predictions.found_pictures, predictions.classes, matches.verdict == HIT
     wanted = ~predictions.truth_ignored
     truth_pictures, truth_kinds = predictions.truth_pictures[wanted], predictions.truth_classes[wanted]
+    by_picture = np.ascontiguousarray(weights.T)  # the weights of one picture side by side: n r
     for number in np.flatnonzero(matches.positives).tolist():
         rows = counted[kinds[counted] == number]
         hit = hits[rows]
         last = len(rows) - int(np.argmax(hit[::-1])) if hit.any() else 0  # what comes later changes nothing
-        rows, hit = rows[:last], hit[:last]
-        where, objects = pictures[rows], truth_pictures[truth_kinds == number]
-        step = max(1, BLOCK // max(len(rows), len(objects), 1))
+        where, hit = pictures[rows[:last]], np.flatnonzero(hit[:last])
+        objects = np.bincount(truth_pictures[truth_kinds == number], minlength=len(by_picture)).astype(np.float64)
+        step = max(1, BLOCK // max(last, 1))
         for start in range(0, resamples, step):
             block = slice(start, start + step)
-            some = weights[block]
-            extra = np.zeros((len(some), 2)) if added is None else added[block, number]
-            there = some[:, objects].sum(axis=1) + extra.sum(axis=1)
-            every = some[:, where]
-            good = np.cumsum(every * hit, axis=1) + extra[:, :1]
+            extra = np.zeros((len(weights[block]), 2)) if added is None else added[block, number]
+            first, missed = extra.T
+            there = objects @ by_picture[:, block] + first + missed
+            every = by_picture[where, block]  # d r
+            own = every[hit]
+            above = np.cumsum(own, axis=0) + first
+            below = np.cumsum(every, axis=0, out=every)[hit] + first
             # Precision falls at every false alarm, so only its values at hits count.
-            above, below = good[:, hit], np.cumsum(every, axis=1)[:, hit] + extra[:, :1]
             precision = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-            envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-            area = (every[:, hit] * envelope).sum(axis=1) + extra[:, 0]
-            values[block, number] = area / there
+            envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+            values[block, number] = ((own * envelope).sum(axis=0) + first) / there
     return values
 
 
