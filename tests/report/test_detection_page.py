@@ -1,4 +1,4 @@
-"""The page of a detector's evaluation: what it says, hostile names, nothing to say, every width, two sheets."""
+"""The pages of a detector and of several: what they say, hostile names, nothing to say, every width, two sheets."""
 
 import re
 from dataclasses import replace
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from striate.detection.box_mistakes import crop_mistake
-from striate.detection.detection_evaluation import evaluate_boxes
-from striate.report import build_detection_page
+from striate.detection import Contestant, DetectorFacts, TrainingStage, compare_detectors, evaluate_boxes
+from striate.report import build_detection_page, build_detectors_page
 from tests.detection.predicted import BOX, FAR, NASTY, answers, random_answers
 from tests.report.samples import HOSTILE
 from tests.report.test_browser import Tab, browser  # noqa: F401 - a fixture
@@ -81,6 +81,41 @@ def test_every_width_without_sideways_scrolling(browser, address, width):  # noq
 @pytest.mark.browser
 def test_it_prints_on_two_sheets(browser, address, tmp_path):  # noqa: F811 - the fixture
     one = Tab(browser, address)
+    data = one.page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
+    one.context.close()
+    assert len(re.findall(rb"/Type\s*/Page[^s]", data)) <= 2
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory):
+    """Four detectors, of which one has been measured in nothing."""
+    stages = (TrainingStage("features", 411.0), TrainingStage("support vector machines", 122.0))
+    facts = [
+        DetectorFacts("rcnn", "rcnn", test_seconds=8.4, proposal_seconds=1.5, stages=stages, mean_ap=0.5),
+        DetectorFacts("fast_rcnn", "fast_rcnn", test_seconds=0.2, mean_ap=0.6, mean_ap_low=0.5, mean_ap_high=0.7),
+        DetectorFacts("faster_rcnn", "faster_rcnn", test_seconds=0.1, mean_ap=0.7, notes=("A note.",)),
+        DetectorFacts("yolo_v1", "yolo"),
+    ]
+    named = [Contestant(f"a long name of a run, {one.model}", "runs/x", one, random_answers(3)) for one in facts]
+    path = tmp_path_factory.mktemp("page") / "compare.html"
+    path.write_text(build_detectors_page(compare_detectors(named)), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 900, 1600])
+def test_detectors_beside_each_other_at_every_width(browser, beside, width):  # noqa: F811 - the fixture
+    one = Tab(browser, beside, width=width)
+    assert one.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert one.page.locator("#numbers thead th").count() == 4
+    assert one.page.locator("#speed circle").count() == 3
+    one.context.close()
+    assert one.said == []
+
+
+@pytest.mark.browser
+def test_they_print_on_two_sheets(browser, beside, tmp_path):  # noqa: F811 - the fixture
+    one = Tab(browser, beside)
     data = one.page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
     one.context.close()
     assert len(re.findall(rb"/Type\s*/Page[^s]", data)) <= 2
