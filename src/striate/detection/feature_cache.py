@@ -127,9 +127,10 @@ class FeatureCache:
     def gather(self, pictures: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Single rows of many pictures, `n f`: row `rows[i]` of picture `pictures[i]`."""
         result = np.empty((len(rows), self.features), dtype=np.float32)
-        for picture in np.unique(pictures).tolist():
-            here = pictures == picture
-            result[here] = self._mapped(picture)[rows[here]]
+        order = np.argsort(pictures, kind="stable")
+        starts = np.flatnonzero(np.diff(pictures[order], prepend=-1))  # each picture is opened once
+        for here in np.split(order, starts[1:]) if len(order) else []:
+            result[here] = self._mapped(int(pictures[here[0]]))[rows[here]]
         return result
 
     def bytes_used(self) -> int:

@@ -17,6 +17,7 @@ from striate.detection.region_svm import MiningDone, RegionLabels, SvmTrained, f
 __all__ = ["RegionPairs", "fit_machines", "fit_regressors"]
 
 _ENOUGH = 10
+_MOST_PICTURES = 500  # whose margins make the sigmoids: two numbers a class need no more
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +47,11 @@ def fit_machines(
         ConfigError: If no picture has an object.
     """
     machines = yield from mine(features, labels, classes, settings.svm, seed=settings.seed)
-    margins = [features.read(number) @ machines.weight + machines.bias for number in range(len(labels))]
-    every = np.concatenate(margins).astype(np.float64)
-    overlaps = np.concatenate([one.overlaps for one in labels])
-    proposed = np.concatenate([one.positives < 0 for one in labels])
+    some = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), _MOST_PICTURES)).round().astype(int)).tolist()
+    every = np.concatenate([features.read(number) @ machines.weight + machines.bias for number in some])
+    every = every.astype(np.float64)
+    overlaps = np.concatenate([labels[number].overlaps for number in some])
+    proposed = np.concatenate([labels[number].positives < 0 for number in some])
     sigmoids = []
     for k in range(classes):
         near = overlaps[:, k] >= settings.foreground_above
