@@ -53,11 +53,12 @@ def keep_sorted(corners: Array, starts: Array, limits: Any) -> Array:
             corners[3, start:end],
             area[start:end],
         )
-        products = limits[0] >= 0
+        products, union_may_be_negative = limits[0] >= 0, False
         for a in one[4]:
             products = products and not 0 < a < limits[3]
+            union_may_be_negative |= a < 0
         if not products or end - start <= _FEW:
-            _each_with_all(one, keep[start:end], limits, products)
+            _each_with_all(one, keep[start:end], limits, products and not union_may_be_negative)
         else:
             _each_with_near(one, keep[start:end], limits)
     return keep

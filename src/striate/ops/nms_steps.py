@@ -118,8 +118,9 @@ def nms_steps(
     ious = box_iou(boxes.detach(), boxes.detach()).cpu().numpy()
     sure = scores.detach().cpu().double().numpy()
     order = scores.detach().cpu().sort(stable=True, descending=True).indices.numpy()
-    late = np.zeros(len(order), np.bool_) if score_threshold is None else sure[order] <= score_threshold
-    discarded, left = order[late], order[~late]
+    # In the type of the scores: a score of .6 in single precision is not above .6.
+    low = scores.detach().cpu() <= (float("nan") if score_threshold is None else score_threshold)
+    discarded, left = order[low.numpy()[order]], order[~low.numpy()[order]]
     steps: list[NmsStep] = []
     kept = np.zeros(0, np.int64)
     while len(left):

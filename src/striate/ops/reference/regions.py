@@ -77,10 +77,10 @@ def _bilinear(map: NDArray[Any], y: float, x: float) -> float:
         return 0.0
     y, x = min(max(y, 0.0), h - 1.0), min(max(x, 0.0), w - 1.0)
     top, left = floor(y), floor(x)
+    rows = ((top, 1 - (y - top)), (min(top + 1, h - 1), y - top))
+    columns = ((left, 1 - (x - left)), (min(left + 1, w - 1), x - left))
     total = 0.0
-    for row, column in product((top, min(top + 1, h - 1)), (left, min(left + 1, w - 1))):
-        near_y = 1 - (y - top) if row == top else y - top
-        near_x = 1 - (x - left) if column == left else x - left
+    for (row, near_y), (column, near_x) in product(rows, columns):
         total += near_y * near_x * float(map[row, column])
     return total
 
