@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from striate.detection.box_mistakes import crop_mistake
 from striate.detection import Contestant, DetectorFacts, TrainingStage, compare_detectors, evaluate_boxes
+from striate.detection.box_mistakes import crop_mistake
 from striate.report import build_detection_page, build_detectors_page
 from tests.detection.predicted import BOX, FAR, NASTY, answers, random_answers
 from tests.report.samples import HOSTILE
