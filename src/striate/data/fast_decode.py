@@ -108,7 +108,7 @@ def fast_cut(pixels: Pixels, cut: Cut) -> Pixels:
     part = pixels[y0 : max(int(bottom + 0.999), y0 + 1), x0 : max(int(right + 0.999), x0 + 1)]
     new_h, new_w = cut.size
     factor = min(part.shape[0] // new_h, part.shape[1] // new_w)
-    whole = cut.box == (x0, y0, int(right), int(bottom)) and not any(side % max(factor, 1) for side in part.shape[:2])
+    between = cut.subpixel and _is_between(cut, (part.shape[0], part.shape[1]), max(factor, 1))
     if factor >= 2:
         small_h, small_w = part.shape[0] // factor, part.shape[1] // factor
         part = _cv2.resize(
@@ -116,11 +116,16 @@ def fast_cut(pixels: Pixels, cut: Cut) -> Pixels:
         )
     else:
         factor = 1
-    if cut.subpixel and not whole:
+    if between:
         part = _between_pixels(part, ((left - x0) / factor, (top - y0) / factor), factor, cut)
     elif part.shape[:2] != cut.size:
         part = _cv2.resize(part, (new_w, new_h), interpolation=_cv2.INTER_LINEAR)
     return _cv2.flip(part, 1) if cut.flip else part
+
+
+def _is_between(cut: Cut, size: tuple[int, int], factor: int) -> bool:
+    """Whether a cut begins or ends between pixels, or blocks of `factor` pixels do not divide the part of this size."""
+    return any(edge != int(edge) for edge in cut.box) or any(side % factor for side in size)
 
 
 def _between_pixels(part: Pixels, start: tuple[float, float], factor: int, cut: Cut) -> Pixels:
