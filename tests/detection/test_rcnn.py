@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from striate.detection.box_predictions import BoxPredictions
 from striate.detection.crop_features import CropNetwork
 from striate.detection.detector import BoxTargets
 from striate.detection.finding import detect
-from striate.detection.proposals import ProposalSettings, proposals_for
+from striate.detection.proposals import ProposalProgress, ProposalSettings, proposals_for
 from striate.detection.rcnn import RCNN, build_rcnn
 from striate.detection.rcnn_settings import (
     FeaturesKept,
@@ -283,6 +284,22 @@ def test_every_stage_is_told_and_measured(tmp_path: Path) -> None:
     again, events = train(tmp_path, pictures)
     assert not any(isinstance(event, (FineTuned, FeaturesKept, SvmTrained)) for event in events)
     assert_same_state(detector, again)
+
+
+def test_only_a_pool_of_pictures_is_searched(tmp_path: Path) -> None:
+    pictures = shape_set(6)
+    settings = replace(QUICK, pool=3)
+    one, events = train(tmp_path / "one", pictures, settings)
+    assert [event.total for event in events if isinstance(event, ProposalProgress)] == [3] * 3
+    assert [event.total for event in events if isinstance(event, FeaturesKept)] == [3] * 3
+    # Proposals that were found before are those of all pictures.
+    known = proposals_for(pictures, settings.proposals)
+    other = small()
+    list(train_rcnn(other, pictures, CANVAS, settings, folder=RunFolder(tmp_path / "other"), proposals=known))
+    assert_same_state(one, other)
+    wrong = known.subset([0, 1])
+    with pytest.raises(ConfigError, match="proposals must be those of these pictures"):
+        list(train_rcnn(small(), pictures, CANVAS, settings, folder=RunFolder(tmp_path / "no"), proposals=wrong))
 
 
 @pytest.mark.parametrize("at", ["fine-tuning", "features", "proposals"])

@@ -38,7 +38,9 @@ class RCNNSettings:
         head_rate: Times that, for the new layer, which begins at nothing.
         momentum: Of gradient descent [.9].
         weight_decay: [.0005].
-        pictures: Pictures whose regions are kept for machines and regressors [all]; chosen with `seed`.
+        pool: Pictures that are looked at in all, chosen with `seed` [all]: nobody searches two thousand pictures for
+            proposals to show a few of them.
+        pictures: Of those, pictures whose regions are kept for machines and regressors [all].
         regions: Proposals of each of them [2,000]. Disk and time grow with both. Machines want variety: many pictures
             with a few hundred regions each beat a few pictures with all.
         svm: See `SvmSettings`.
@@ -61,6 +63,7 @@ class RCNNSettings:
     head_rate: float = 10.0
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    pool: int = 1000
     pictures: int = 400
     regions: int = 300
     svm: SvmSettings = field(default_factory=SvmSettings)
@@ -73,7 +76,7 @@ class RCNNSettings:
     checkpoint_minutes: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("batch", "pictures_a_step", "pictures", "regions", "workers"):
+        for name in ("batch", "pictures_a_step", "pool", "pictures", "regions", "workers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"RCNNSettings: {name} must be 1 or more, got {getattr(self, name)}.")
         for name in ("foreground", "foreground_above", "regression_above"):

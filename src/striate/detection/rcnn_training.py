@@ -77,7 +77,7 @@ def train_rcnn(
         preprocessing: How a photo gets onto the canvas; `fit` is not `crop`.
         settings: How to learn.
         folder: Its `state` holds what going on needs.
-        proposals: Of these pictures, where they were found before.
+        proposals: Of all these pictures, where they were found before.
         cache: Where proposals lie and go.
         device: Where the network computes.
         max_megapixels: Larger pictures are left out.
@@ -133,6 +133,12 @@ class _Run:
             )
         if not len(pictures):
             raise ConfigError(f"{pictures.source}: there are no pictures to learn from.")
+        self.pool = np.arange(len(pictures))
+        if len(pictures) > settings.pool:
+            chosen = np.random.default_rng([settings.seed, 4]).choice(len(pictures), settings.pool, replace=False)
+            self.pool = np.sort(chosen)
+        self.given = len(pictures)
+        pictures = pictures.subset(self.pool)
         self.detector, self.pictures, self.preprocessing, self.settings = detector, pictures, preprocessing, settings
         self.state, self.device, self.max_megapixels, self.should_stop = (
             folder.state,
@@ -184,8 +190,9 @@ class _Run:
         self, proposals: Proposals | None, cache: ProposalCache | None
     ) -> Generator[RCNNEvent, None, Proposals | None]:
         if proposals is not None:
-            if len(proposals) != len(self.pictures) or proposals.settings != self.settings.proposals:
+            if len(proposals) != self.given or proposals.settings != self.settings.proposals:
                 raise ConfigError("proposals must be those of these pictures, found with settings.proposals.")
+            proposals = proposals.subset(self.pool)
             self.ledger.note("proposals", proposals.seconds, sum(boxes.nbytes for boxes in proposals.boxes))
             return proposals
         was_done = self.ledger.is_done("proposals")
