@@ -521,3 +521,57 @@ def test_links_that_lead_back_end(tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path)
     assert len(open_boxes(tmp_path)["all"]) == 1
     assert Path(open_boxes(tmp_path)["all"].where(0)) == tmp_path / "a.jpg"
+
+
+def test_parts_of_people_are_no_objects(tmp_path):
+    photo(tmp_path / "a.jpg")
+    box = "<bndbox><xmax>{}</xmax><xmin>{}</xmin><ymax>40</ymax><ymin>1</ymin></bndbox>"  # in any order, as in VOC2012
+    part = f"<part><name>head</name>{box.format(9, 3)}</part>"
+    text = f"<object>{part}<name> person </name>{box.format('44.5', '12.25')}{part}<truncated>1</truncated></object>"
+    (tmp_path / "a.xml").write_text(f"<annotation><segmented>0</segmented>{text}</annotation>")
+    images = open_boxes(tmp_path)["all"]
+    assert images.classes == ("person",)
+    assert boxes_of(images) == [("person", 11.25, 0, 44.5, 40)]
+
+
+def test_files_in_another_encoding(tmp_path):
+    for name, encoding in {"a": "latin-1", "b": "utf-16", "c": "utf-8-sig"}.items():
+        photo(tmp_path / f"{name}.jpg")
+        voc_file(tmp_path / f"{name}.xml", [("café", (1, 1, 9, 9))])
+        text = (tmp_path / f"{name}.xml").read_text()
+        declared = f'<?xml version="1.0" encoding="{encoding}"?>' if name == "a" else ""
+        (tmp_path / f"{name}.xml").write_bytes((declared + text).encode(encoding))
+    images = open_boxes(tmp_path)["all"]
+    assert len(images) == 3
+    assert images.classes == ("café",)
+    assert not told(images)
+
+
+def test_one_class_and_pictures_without_objects(tmp_path):
+    from striate.data.check_boxes import check_boxes
+
+    for number in range(4):
+        photo(tmp_path / f"{number}.jpg", 60 + number)
+        voc_file(tmp_path / f"{number}.xml", [("cat", (5, 5, 30, 40))] if number == 2 else [], (60 + number, 48))
+    report = check_boxes(open_boxes(tmp_path), workers=1)
+    assert not [problem for problem in report.pictures.problems if "leak" in problem.kind or "class" in problem.kind]
+    statistics = report.splits["all"]
+    assert (statistics.pictures, statistics.empty, statistics.objects, statistics.most) == (4, 3, (1,), 1)
+    assert statistics.sides == (30.5941,) * 5
+    assert statistics.by_area == (1, 0, 0)
+    assert report.class_rows() == [("cat", (1,))]
+
+
+def test_a_picture_of_thirty_megapixels_costs_its_header(tmp_path):
+    from io import BytesIO
+
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.new("L", (7680, 4320)).save(buffer, "PNG")
+    (tmp_path / "a.png").write_bytes(buffer.getvalue())
+    voc_file(tmp_path / "a.xml", [("cat", (7000, 4000, 7680, 4320))], (7680, 4320))
+    images = open_boxes(tmp_path)["all"]
+    assert boxes_of(images) == [("cat", 6999, 3999, 7680, 4320)]
+    (tmp_path / "a.png").write_bytes(buffer.getvalue()[:200])  # the pixels are gone, the header is not
+    assert len(open_boxes(tmp_path)["all"]) == 1

@@ -27,7 +27,6 @@ from striate.errors import ConfigError, DataError
 __all__ = ["read_voc_boxes"]
 
 _PICTURE_FOLDERS = ("JPEGImages", "images", "imgs", "img", "Images", "image")
-_KIT = {"annotations", "jpegimages", "imagesets"}
 
 
 @dataclass(slots=True)
