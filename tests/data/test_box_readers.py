@@ -515,6 +515,17 @@ def test_classification_data_is_not_taken_for_boxes(tmp_path):
         open_boxes(folders)
 
 
+def test_damaged_settings_of_something_else_hide_nothing(tmp_path):
+    photo(tmp_path / "images" / "a.jpg")
+    coco(tmp_path / "all.json", [image(1, "a.jpg")], [mark(1, 1, [1, 1, 5, 5])])
+    (tmp_path / "config.yaml").write_text("a: [1,\n")
+    assert find_box_layout(tmp_path) == "coco"
+    root = yolo(tmp_path / "yolo", {"images/train/1": "0 .5 .5 .1 .1"})
+    (root / "data.yaml").write_text("train: [images/train\nnames: [cat]\n")
+    with pytest.raises(DataError, match=r"data\.yaml, line \d: no well-formed YAML"):
+        open_boxes(root)
+
+
 def test_links_that_lead_back_end(tmp_path):
     photo(tmp_path / "a.jpg")
     voc_file(tmp_path / "a.xml", [GOOD])

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -85,8 +86,9 @@ def _layout_of_folder(folder: Path) -> str | None:
     names = {name.lower() for name in os.listdir(folder)}  # noqa: PTH208 - names are all that is wanted
     if {"annotations", "jpegimages"} <= names or any(re.fullmatch(r"voc20\d\d|vocdevkit", name) for name in names):
         return "voc"
-    if any(_layout_of_file(file) == "yolo" for file in sorted(folder.iterdir()) if file.is_file()):
-        return "yolo"
+    with suppress(DataError):  # settings of something else may be damaged, too
+        if yolo_settings(folder) is not None:
+            return "yolo"
     places = [folder, folder / "annotations", folder / "Annotations", *(folder / name for name in SPLIT_NAMES)]
     jsons = (file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))[:16])
     if any(looks_like_coco(file) for file in jsons):

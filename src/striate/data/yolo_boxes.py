@@ -30,6 +30,7 @@ from striate.errors import DataError
 __all__ = ["read_yolo_boxes", "yolo_settings"]
 
 _MAX_TEXT_BYTES = 1 << 24
+_MAX_SETTINGS_BYTES = 1 << 20
 _MAX_CLASSES = 10_000  # without a list of classes no number is larger: it would make that many
 _NAMES = (CLASS_FILE, "obj.names", "labels.txt", "names.txt")
 
@@ -76,12 +77,11 @@ def yolo_settings(path: Path) -> dict[str, Any] | None:
         DataError: If it cannot be read; with the line.
     """
     if path.is_dir():
-        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in {".yaml", ".yml", ".data"})
-        for file in inside:
-            settings = yolo_settings(file)
-            if settings is not None:
-                return settings
-        return None
+        named = sorted(name for name in os.listdir(path) if name.lower().endswith((".yaml", ".yml", ".data")))  # noqa: PTH208
+        inside = (path / name for name in named[:16])
+        return next((found for file in inside if file.is_file() and (found := yolo_settings(file)) is not None), None)
+    if path.stat().st_size > _MAX_SETTINGS_BYTES:
+        raise DataError(f"{printable(path)}: {path.stat().st_size:,} bytes are too many for settings.")
     text = _text(path)
     if path.suffix.lower() == ".data":
         pairs = [line.split("=", 1) for line in text.splitlines() if "=" in line and not line.lstrip().startswith("#")]
