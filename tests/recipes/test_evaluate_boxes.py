@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from striate.data.detections import Detections
+from striate.data.problem import Problem
 from striate.data.scenes import build_scenes
 from striate.detection.box_predictions import BoxPredictions
 from striate.detection.detector_facts import DetectorFacts, update_detector_facts
@@ -26,11 +27,11 @@ def finder(scenes, shift, seconds=0.5):
             boxes = there.boxes + np.float32(shift)
             scores = np.linspace(0.9, 0.3, len(there))
             found.append(Detections.of(boxes, there.classes, there.labels, scores=scores))
-            yield number + 1, len(scenes)
+            yield "finding", number + 1, len(scenes)
         names = [scenes.name(i) for i in range(len(scenes))]
-        return BoxPredictions.of(
-            found, scenes.truth, names, seconds=[seconds] * len(scenes), facts={"model": "yolo_v1", "family": "yolo"}
-        )
+        facts = {"model": "yolo_v1", "family": "yolo", "proposals": 98.0}
+        answers = BoxPredictions.of(found, scenes.truth, names, seconds=[seconds] * len(scenes), facts=facts)
+        return answers, (Problem("unreadable", "lost.jpg", "It was left out."),)
 
     return find
 
@@ -51,6 +52,9 @@ def test_plan_progress_done_and_the_files(scenes, tmp_path):
     assert all(path.is_file() for path in done.files.values())
     assert len(done.result.crops) == len(done.result.gallery) > 0
     page = done.files["report"].read_text(encoding="utf-8")
+    assert "lost.jpg: It was left out." in page
+    assert "1 could not be read and were left out" in page
+    assert "98 a picture" in page
     done.files["report"].unlink()
     assert evaluate_boxes.rebuild_detection_page(tmp_path / "e").read_text(encoding="utf-8") == page
 
@@ -78,6 +82,7 @@ def test_two_evaluations_and_a_run_are_compared(scenes, tmp_path):
     numbers = json.loads(done.files["json"].read_text())
     assert [one["name"] for one in numbers["detectors"]] == ["good", "bad", "run"]
     assert numbers["detectors"][0]["times_faster"] == 40.0
+    assert numbers["detectors"][0]["proposals_per_picture"] == 98
     assert numbers["pairs"][0]["map_difference"]["value"] < 0
     assert "cannot be tested: no answers of run" in numbers["pairs"][1]["verdict"]
     assert "good" in done.files["report"].read_text(encoding="utf-8")

@@ -109,7 +109,7 @@ def _from_evaluation(found: BoxEvaluation) -> DetectorFacts:
     def known(value: float) -> float | None:
         return None if math.isnan(value) else float(value)
 
-    size = facts.get("image_size")
+    size, proposals = facts.get("image_size"), facts.get("proposals")
     return DetectorFacts(
         model=str(facts.get("model") or "a detector"),
         family=str(facts.get("family") or "other"),
@@ -118,8 +118,8 @@ def _from_evaluation(found: BoxEvaluation) -> DetectorFacts:
         classes=len(found.predictions.labels),
         parameters=found.cost.get("parameters"),
         image_size=None if not size else (int(size[0]), int(size[1])),
-        proposals=facts.get("proposals"),
-        proposals_per_picture=facts.get("proposals_per_picture"),
+        proposals=proposals if isinstance(proposals, str) else None,
+        proposals_per_picture=float(proposals) if isinstance(proposals, int | float) else None,
         test_seconds=known(found.seconds),
         proposal_seconds=known(found.proposal_seconds),
         device=found.cost.get("device"),

@@ -1,8 +1,10 @@
 """How good is a detector on pictures that it never learned from? One page, every number as JSON, every box as npz.
 
-Who finds the boxes is given: a generator that yields how many pictures are done and returns `BoxPredictions`.
+Who finds the boxes is given: a generator that yields what is being done, how much of it is done and how much there is,
+and returns `BoxPredictions` with what could not be read.
 """
 
+import itertools
 import math
 import platform
 from collections.abc import Callable, Generator, Iterator
@@ -17,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from striate.data.box_set import BoxSet
 from striate.data.files import write_whole
+from striate.data.problem import Problem
 from striate.detection.box_mistakes import MistakeCrop, crop_mistake
 from striate.detection.box_predictions import BoxPredictions
 from striate.detection.detection_evaluation import BoxEvaluation, evaluate_boxes
@@ -29,7 +32,8 @@ from striate.report import build_detection_page
 
 __all__ = ["EvaluateBoxesConfig", "Finder", "mistake_crops", "rebuild_detection_page", "record_scores", "run"]
 
-Finder = Callable[[], Generator[tuple[int, int], None, BoxPredictions]]
+Found = tuple[BoxPredictions, tuple[Problem, ...]]
+Finder = Callable[[], Generator[tuple[str, int, int], None, Found]]
 
 
 class EvaluateBoxesConfig(BaseModel):
@@ -65,7 +69,7 @@ def run(
 
     Args:
         config: How to judge.
-        find: Finds the boxes; yields `(pictures done, pictures in all)`.
+        find: Finds the boxes; yields `(what, done, in all)`, returns answers and problems.
         boxes: The pictures, for the gallery; without them it has words only.
         subject: What is evaluated on what, for the plan: `runs/detect/x on 500 pictures (test)`.
         cost: Of the detector.
@@ -78,7 +82,9 @@ def run(
     began = perf_counter()
     require_writable(config.out)
     yield Plan(f"Evaluate {subject}: a hit needs IoU {config.iou:g}.")
-    predictions = yield from _found(find)
+    predictions, problems = yield from _found(find)
+    facts = {"problems": [problem.to_dict() for problem in problems], "skipped": len(problems)} if problems else {}
+    predictions = replace(predictions, facts={**predictions.facts, **facts})
     yield Progress("counting", 0, None)
     draft = evaluate_boxes(
         predictions,
@@ -106,14 +112,15 @@ def run(
 def mistake_crops(evaluation: BoxEvaluation, boxes: BoxSet) -> dict[int, MistakeCrop]:
     """The parts of pictures that an evaluation's page shows; pictures that are gone since are left out."""
     places = {boxes.name(i): i for i in range(len(boxes))}
-    crops = {}
-    for place, mistake in enumerate(evaluation.gallery):
-        if mistake.name in places:
+    crops: dict[int, MistakeCrop] = {}
+    by_picture = sorted(enumerate(evaluation.gallery), key=lambda one: one[1].picture)  # each is read once
+    for name, mistakes in itertools.groupby(by_picture, key=lambda one: one[1].name):
+        if name in places:
             try:
-                pixels = boxes.pixels(places[mistake.name])
+                pixels = boxes.pixels(places[name])
             except StriateError:  # gone since it was answered; its words stay
                 continue
-            crops[place] = crop_mistake(evaluation.predictions, mistake, pixels)
+            crops |= {place: crop_mistake(evaluation.predictions, mistake, pixels) for place, mistake in mistakes}
     return crops
 
 
@@ -145,14 +152,14 @@ def rebuild_detection_page(folder: Path) -> Path:
     return page
 
 
-def _found(find: Finder) -> Generator[Progress, None, BoxPredictions]:
+def _found(find: Finder) -> Generator[Progress, None, Found]:
     work = find()
     while True:
         try:
-            done, total = next(work)
-            yield Progress("finding", done, total)
+            what, done, total = next(work)
+            yield Progress(what, done, total)
         except StopIteration as finished:
-            answered: BoxPredictions = finished.value
+            answered: Found = finished.value
             return answered
 
 

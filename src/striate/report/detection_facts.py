@@ -69,8 +69,8 @@ def _time(found: BoxEvaluation) -> str:
 
 
 def _proposals(found: BoxEvaluation) -> str:
-    facts = found.predictions.facts
-    words = [str(facts["proposals"])] if facts.get("proposals") else []
+    value = found.predictions.facts.get("proposals")
+    words = [] if not value else [f"{value:,.0f} a picture" if isinstance(value, int | float) else str(value)]
     if not math.isnan(found.proposal_seconds):
         words.append(f"{format_seconds(found.proposal_seconds)} a picture")
     return ", ".join(words)
