@@ -94,8 +94,8 @@ def main() -> None:
     theirs, rounds = torchvision.ops, settings.rounds
     torch.manual_seed(0)
     print(
-        f"torch {torch.__version__}, torchvision {torchvision.__version__}, {torch.get_num_threads()} threads, float32, "
-        f"{platform.machine()}, load {os.getloadavg()[0]:.1f}"
+        f"torch {torch.__version__}, torchvision {torchvision.__version__}, {torch.get_num_threads()} threads, "
+        f"float32, {platform.machine()}, load {os.getloadavg()[0]:.1f}"
     )
     print(f"{'':44}{'ours ms':>10}{'theirs ms':>12}{'ratio':>8}{'least ours':>12}{'theirs':>12}{'ratio':>8}")
     for count in (1000, 5000, 20_000):
@@ -106,9 +106,7 @@ def main() -> None:
             compare(f"NMS, {count} clustered, IoU {threshold}", mine, other, rounds=some, exact=True)
     boxes, scores = clustered(5000)
     classes = torch.randint(0, 80, (5000,))
-    mine, other = (
-        lambda f=f: f(boxes, scores, classes, 0.5).sort().values for f in (ops.batched_nms, theirs.batched_nms)
-    )
+    mine, other = (lambda f=f: f(boxes, scores, classes, 0.5).sort()[0] for f in (ops.batched_nms, theirs.batched_nms))
     compare("batched NMS, 5000 clustered, 80 classes", mine, other, rounds=rounds, exact=True)
     maps, where = torch.randn(1, 512, 38, 50), regions(2000)
     for name, our, their, more in (

@@ -97,7 +97,7 @@ def _answer(folder: Path) -> None:
     for name, arguments in torch.load(folder / "calls.pt", weights_only=True):
         if name.endswith("'"):
             maps, *rest, gradient = arguments
-            maps.requires_grad_()
+            maps = maps.detach().clone().requires_grad_()
             getattr(operators, name[:-1])(maps, *rest).backward(gradient)
             answers.append(maps.grad)
         else:

@@ -23,6 +23,7 @@ from striate.draw.kernels import draw_kernels
 from striate.draw.linear_frames import linear_frames
 from striate.draw.matrix import draw_matrix
 from striate.draw.network_frames import network_frames
+from striate.draw.nms_steps import draw_nms_steps, nms_frames
 from striate.draw.outline import draw_outline
 from striate.draw.overlay import overlay
 from striate.draw.perturbation import draw_perturbation_curves, draw_similarity_curves
@@ -45,6 +46,7 @@ __all__ = [
     "draw_kernels",
     "draw_lr_finder",
     "draw_matrix",
+    "draw_nms_steps",
     "draw_outline",
     "draw_perturbation_curves",
     "draw_proposals",
@@ -63,6 +65,7 @@ __all__ = [
     "limits_of",
     "linear_frames",
     "network_frames",
+    "nms_frames",
     "overlay",
     "trace_frames",
 ]

@@ -142,10 +142,11 @@ def _cpu(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 def _batched_cpu(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    order = _by_score(scores)
-    classes, by_class = idxs[order].sort(stable=True)
-    places, sorted_classes = by_class.numpy(), classes.numpy()
-    corners = boxes.numpy().T.take(order.numpy()[places], axis=1)
+    order = _by_score(scores).numpy()
+    classes = idxs.numpy()[order]
+    places = np.argsort(classes, kind="stable")
+    sorted_classes = classes[places]
+    corners = boxes.numpy().T.take(order[places], axis=1)
     keep = np.empty(len(places), np.bool_)
     if _compiler_is_worth_it(len(places)):
         from striate.ops.nms_kernels import keep_sorted, limits
@@ -154,7 +155,7 @@ def _batched_cpu(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: flo
         keep[places] = keep_sorted(corners, starts, limits(iou_threshold, corners.dtype))
     else:
         keep[places] = keep_by_rows(corners, sorted_classes, iou_threshold)
-    return torch.from_numpy(order.numpy()[keep])
+    return torch.from_numpy(order[keep])
 
 
 def _compiler_is_worth_it(count: int) -> bool:
