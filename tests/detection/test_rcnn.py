@@ -34,6 +34,7 @@ from striate.detection.rcnn_settings import (
     RegressorTrained,
     StageDone,
 )
+from striate.detection.rcnn_stages import look_at_crops
 from striate.detection.rcnn_training import train_rcnn
 from striate.detection.region_svm import SvmTrained
 from striate.detection.region_warp import warp_regions
@@ -157,6 +158,30 @@ def test_the_folded_network_follows_the_weights() -> None:
         plain = torch.cat([found.whole for found in detector.describe(images[0], (64, 64), boxes)])
     torch.testing.assert_close(second, plain.detach(), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(first, second)
+
+
+def test_the_stages_are_those_of_the_answer() -> None:
+    detector = filled().train()
+    image, boxes = torch.randn(1, 3, 80, 100, generator=torch.Generator().manual_seed(1)), some_boxes(30)
+    stages = look_at_crops(detector, image, (70, 90), proposals=boxes, crops=5, score_threshold=0.5)
+    assert detector.training
+    (found,) = answer(detector.eval(), image, [(70, 90)], [boxes], score_threshold=0.5)
+    for mine, other in zip(stages.found, found, strict=True):
+        torch.testing.assert_close(mine, other)
+    torch.testing.assert_close(stages.candidates.boxes[stages.kept], stages.found.boxes)
+    assert len(stages.candidates.boxes) > len(stages.kept)
+    assert stages.candidates.scores.min() >= 0.5
+    surest = int(stages.candidates.regions[stages.candidates.scores.argmax()])
+    assert stages.regions[0] == surest
+    assert len(set(stages.regions.tolist())) == len(stages.crops) == 5
+    wanted = warp_regions(image[0], boxes[surest][None], detector.crop_px, detector.context_px, size=(70, 90))
+    torch.testing.assert_close(stages.crops[:1], wanted)
+    empty = look_at_crops(detector, image, (70, 90), proposals=boxes[:0])
+    assert (len(empty.crops), len(empty.found.boxes)) == (0, 0)
+    with pytest.raises(ShapeError, match="must be one picture, 1 3 h w, got 2"):
+        look_at_crops(detector, image.repeat(2, 1, 1, 1), (70, 90), proposals=boxes)
+    with pytest.raises(ConfigError, match="crops must be 0 or more, got -1"):
+        look_at_crops(detector, image, (70, 90), proposals=boxes, crops=-1)
 
 
 def test_nothing_proposed_is_nothing_found() -> None:

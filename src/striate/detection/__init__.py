@@ -30,8 +30,9 @@ if TYPE_CHECKING:
         proposals_for,
         propose,
     )
-    from striate.detection.rcnn import RCNN, build_rcnn
+    from striate.detection.rcnn import RCNN, RegionCandidates, build_rcnn
     from striate.detection.rcnn_settings import RCNNSettings
+    from striate.detection.rcnn_stages import CropStages, look_at_crops
     from striate.detection.rcnn_training import train_rcnn
     from striate.detection.recall import ProposalRecall, best_overlaps, proposal_recall
     from striate.detection.region_presets import RegionPreset, find_region_preset, list_region_presets
@@ -69,6 +70,7 @@ __all__ = [
     "Contestant",
     "CropFeatures",
     "CropNetwork",
+    "CropStages",
     "Detector",
     "DetectorComparison",
     "DetectorFacts",
@@ -82,6 +84,7 @@ __all__ = [
     "ProposalSettings",
     "Proposals",
     "RCNNSettings",
+    "RegionCandidates",
     "RegionPreset",
     "RegionStages",
     "SvmSettings",
@@ -120,6 +123,7 @@ __all__ = [
     "list_region_presets",
     "load_yolo_v1_trunk",
     "look_at_anchors",
+    "look_at_crops",
     "look_at_regions",
     "mean_average_precision",
     "proposal_recall",
@@ -149,6 +153,7 @@ _HOME = {
     "Contestant": "detector_comparison",
     "CropFeatures": "crop_features",
     "CropNetwork": "crop_features",
+    "CropStages": "rcnn_stages",
     "Detector": "detector",
     "DetectorComparison": "detector_comparison",
     "DetectorFacts": "detector_facts",
@@ -162,6 +167,7 @@ _HOME = {
     "ProposalSettings": "proposals",
     "Proposals": "proposals",
     "RCNNSettings": "rcnn_settings",
+    "RegionCandidates": "rcnn",
     "RegionPreset": "region_presets",
     "RegionStages": "stages",
     "SvmSettings": "region_svm",
@@ -200,6 +206,7 @@ _HOME = {
     "list_region_presets": "region_presets",
     "load_yolo_v1_trunk": "yolo_v1",
     "look_at_anchors": "stages",
+    "look_at_crops": "rcnn_stages",
     "look_at_regions": "stages",
     "mean_average_precision": "voc_ap",
     "proposal_recall": "recall",

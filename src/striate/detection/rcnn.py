@@ -12,10 +12,10 @@ segmentation", arXiv:1311.2524.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from striate.detection.box_coder import decode_boxes
@@ -27,9 +27,25 @@ from striate.ops.boxes import clip_boxes_to_image, remove_small_boxes
 from striate.ops.nms import batched_nms
 from striate.runtime.batching import best_batch_size
 
-__all__ = ["RCNN", "Scoring", "build_rcnn"]
+__all__ = ["RCNN", "RegionCandidates", "Scoring", "build_rcnn"]
 
 Scoring: TypeAlias = Literal["svm", "softmax"]
+
+
+class RegionCandidates(NamedTuple):
+    """What R-CNN thinks of some regions of one picture.
+
+    Attributes:
+        boxes: `n 4`, corrected and clipped, `xyxy` in canvas pixels.
+        scores: `n`.
+        classes: `n`, from 0 to k − 1.
+        regions: `n`: the proposal that each was.
+    """
+
+    boxes: Float[Tensor, "n 4"]
+    scores: Float[Tensor, " n"]
+    classes: Int64[Tensor, " n"]
+    regions: Int64[Tensor, " n"]
 
 
 class RCNN(Detector):
@@ -155,7 +171,17 @@ class RCNN(Detector):
         margins = features @ self.svm_weight.T + self.svm_bias
         return torch.sigmoid(margins * self.svm_slope + self.svm_offset)
 
-    def _find(self, image: Tensor, size: tuple[int, int], boxes: Tensor, threshold: float) -> FoundBoxes:
+    def candidates(
+        self, image: Float[Tensor, "3 h w"], size: tuple[int, int], boxes: Float[Tensor, "r 4"], threshold: float
+    ) -> RegionCandidates:
+        """What each class thinks of its surest regions, with corrected boxes, before suppression.
+
+        Args:
+            image: Normalized, on a canvas.
+            size: `(h, w)` of the part that the photo fills.
+            boxes: Proposals, `xyxy` in canvas pixels.
+            threshold: Of the scores.
+        """
         boxes = boxes.to(image)
         scores, deltas = image.new_zeros(0, self.num_classes), image.new_zeros(0, 4 * self.num_classes)
         if len(boxes):
@@ -174,9 +200,17 @@ class RCNN(Detector):
         moved = decode_boxes(deltas.view(-1, self.num_classes, 4)[rows, classes], boxes[rows])
         moved = clip_boxes_to_image(moved, size)
         large = remove_small_boxes(moved, 1.0)
-        moved, best, classes = moved[large], best[large], classes[large]
-        kept = batched_nms(moved, best, classes, self.nms_threshold)[: self.max_found]
-        return FoundBoxes(moved[kept], best[kept], classes[kept])
+        return RegionCandidates(moved[large], best[large], classes[large], rows[large])
+
+    def suppress(self, candidates: RegionCandidates) -> Int64[Tensor, " kept"]:
+        """Which candidates are the answer, the surest first."""
+        kept = batched_nms(candidates.boxes, candidates.scores, candidates.classes, self.nms_threshold)
+        return kept[: self.max_found]
+
+    def _find(self, image: Tensor, size: tuple[int, int], boxes: Tensor, threshold: float) -> FoundBoxes:
+        found = self.candidates(image, size, boxes, threshold)
+        kept = self.suppress(found)
+        return FoundBoxes(found.boxes[kept], found.scores[kept], found.classes[kept])
 
     def _answering(self) -> CropNetwork:
         """The network to answer with: while nothing is learned, a folded copy, made anew whenever weights changed."""
