@@ -120,6 +120,8 @@ def test_a_sheet_of_what_a_detector_sees(here, run_cli):
         assert result.code == 0, result.err
         assert np.asarray(Image.open("sheet.png")).std() > 10
     assert "shorter side to 96 px" in result.out
+    result = run_cli("data", "show", "kit", "--pictures", "1", "--out", "sheet.png", "--model", "yolo_v1")
+    assert "stretched to 448 × 448, mirrored in 50 % of cases; exposure by up to 1.5" in result.out
     document = run_cli("data", "show", "kit", "--pictures", "2", "--augment", "none", "--out", "a.png", "--json").json
     assert document["pictures"][0]["objects"] == ["cat", "dog"]
     assert document["pictures"][0]["seen"] == [2, 2, 2, 2]
@@ -133,6 +135,7 @@ def test_refusals_of_the_sheet(here, run_cli):
         (("--augment", "yollo"), "Nearest: 'yolo'"),
         (("--mixup", "0.2"), "mixup and cutmix mix labels"),
         (("--part", "test"), "has no part 'test'; it has train, val"),
+        (("--model", "resnet18"), "resnet18 names whole pictures, and these have boxes"),
     ):
         result = run_cli("data", "show", "kit", *words)
         assert result.code == 2

@@ -20,7 +20,7 @@ def show(
     model: str | None = None,
     size: int | None = None,
     augment: str = "auto",
-    fit: Literal["fit", "stretch", "shorter"] = "fit",
+    fit: Literal["fit", "stretch", "shorter"] | None = None,
     mixup: float | None = None,
     cutmix: float | None = None,
     seed: int = 0,
@@ -40,7 +40,7 @@ def show(
         size: Side of the network's input in pixels; the model's by default.
         augment: none, light, imagenet, strong, small, digits, alexnet, vgg; auto takes what striate train would take.
             With boxes: none, flip, yolo, strong.
-        fit: With boxes: fitted into the canvas, stretched to it, or by the shorter side.
+        fit: With boxes: fitted into the canvas, stretched to it, or by the shorter side; the model's by default.
         mixup: Strength (alpha) of mixup; the policy's by default.
         cutmix: Strength (alpha) of CutMix; the policy's by default.
         seed: The same seed shows the same pictures.

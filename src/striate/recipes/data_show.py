@@ -48,7 +48,7 @@ class DataShowConfig(BaseModel):
         size: Side of the square that the network takes, in pixels; by default the network's, or 224, or less for small
             pictures.
         augment: A name of `POLICIES` (of boxes: `BOX_POLICIES`), or `auto`: what `striate train` would take.
-        fit: Of boxes: how a photo gets onto the canvas, see `build_box_augmentation`.
+        fit: Of boxes: how a photo gets onto the canvas, see `build_box_augmentation`; the network's by default.
         mixup: α of mixup; by default the policy's.
         cutmix: α of CutMix; likewise.
         seed: Of the run.
@@ -66,7 +66,7 @@ class DataShowConfig(BaseModel):
     model: str | None = None
     size: int | None = Field(default=None, ge=8, le=4096)
     augment: str = "auto"
-    fit: Fit = "fit"
+    fit: Fit | None = None
     mixup: float | None = Field(default=None, ge=0)
     cutmix: float | None = Field(default=None, ge=0)
     seed: int = Field(default=0, ge=0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from striate.data.augment.box_cut import cut_detections
-from striate.data.augment.box_policies import BOX_POLICIES, BoxAugmentation, build_box_augmentation
+from striate.data.augment.box_policies import BOX_POLICIES, BoxAugmentation, Fit, build_box_augmentation
 from striate.data.augment.draws import Draws
 from striate.data.box_opening import open_boxes
 from striate.data.box_set import BoxSet
@@ -19,10 +19,13 @@ from striate.data.detections import Detections
 from striate.data.files import printable, write_whole
 from striate.data.loader import load_batches
 from striate.data.problem import Problem
+from striate.detection.finding import FITS
 from striate.draw.boxes import draw_boxes
 from striate.draw.encode import encode_png
 from striate.draw.row_sheet import Shown, draw_row_sheet
 from striate.errors import ConfigError, DataError
+from striate.models.catalogue import find_entry
+from striate.models.create import load
 from striate.recipes.events import Done, Event, Plan, Progress
 
 if TYPE_CHECKING:
@@ -80,21 +83,24 @@ def run_boxes(config: "DataShowConfig") -> Iterator[Event]:
 
     Raises:
         DataError: The data cannot be opened, none of its pictures can be read, or the sheet cannot be written.
-        UnknownNameError: A policy that there is not.
+        UnknownNameError: A network or a policy that there is not.
         ConfigError: Settings that are not for boxes.
     """
     if config.mixup is not None or config.cutmix is not None:
         raise ConfigError("mixup and cutmix mix labels; pictures with boxes are not mixed. Leave them out.")
     boxes = _part(config)
-    policy = "flip" if config.augment == "auto" else config.augment
-    side = config.size or _SIDE_PX
-    build_box_augmentation(policy, (side, side), fit=config.fit, truth=boxes.truth)  # refuses before anything is read
+    canvas, fit, network = _canvas(config)
+    policy = config.augment
+    if policy == "auto":  # as `striate train` takes it
+        policy = "yolo" if network.startswith("yolo") else "flip"
+    build_box_augmentation(policy, canvas, fit=fit, truth=boxes.truth)  # refuses before anything is read
     shown, problems = _readable(boxes, config)
-    augmentation = build_box_augmentation(policy, (side, side), fit=config.fit, truth=shown.truth)
-    plain = build_box_augmentation("none", (side, side), fit=config.fit)
+    augmentation = build_box_augmentation(policy, canvas, fit=fit, truth=shown.truth)
+    plain = build_box_augmentation("none", canvas, fit=fit)
+    seer = network or "a detector"
     yield Plan(
-        f"Show {len(shown)} of {len(boxes):,} pictures of {printable(config.data)} as a detector sees them at {side} × "
-        f"{side}, augmentation '{policy}', seed {config.seed}."
+        f"Show {len(shown)} of {len(boxes):,} pictures of {printable(config.data)} as {seer} sees them at "
+        f"{canvas[0]} × {canvas[1]}, augmentation '{policy}', seed {config.seed}."
     )
     columns = [_version(shown, plain, config, config.epoch)]
     for number in range(_VERSIONS):
@@ -108,7 +114,7 @@ def run_boxes(config: "DataShowConfig") -> Iterator[Event]:
     names = ", ".join(name for name, known in BOX_POLICIES.items() if known == augmentation.policy) or policy
     sheet = draw_row_sheet(
         rows,
-        title=f"{printable(config.data.name)} as a detector sees it",
+        title=f"{printable(config.data.name)} as {seer} sees it",
         notes=(
             f"Evaluation: {plain.describe()[0]}.",
             f"Training, augmentation “{names}”: {'; '.join(steps)}.",
@@ -131,6 +137,25 @@ def run_boxes(config: "DataShowConfig") -> Iterator[Event]:
         sheet=sheet,
     )
     yield Done(result, config.file.parent, {"sheet": config.file})
+
+
+def _canvas(config: "DataShowConfig") -> tuple[tuple[int, int], Fit, str]:
+    """The size that is taken, how a photo gets there, and the network's name ("" for none)."""
+    side = config.size
+    if config.model is None:
+        return (side or _SIDE_PX, side or _SIDE_PX), config.fit or "fit", ""
+    if Path(config.model).exists():
+        network = load(Path(config.model))
+        name, (h, w), usual = network.name, network.preprocessing.input_size, network.preprocessing.fit
+    else:
+        entry = find_entry(config.model.partition(".")[0])
+        name, (h, w), usual = entry.name, entry.input_size[1:], entry.fit
+    if usual not in FITS:
+        raise ConfigError(f"{name} names whole pictures, and these have boxes; give a detector with --model.")
+    fit = config.fit or FITS[usual]
+    if side is not None:
+        h, w = side, round(side * w / h) if fit == "shorter" else side
+    return (h, w), fit, name
 
 
 def _part(config: "DataShowConfig") -> BoxSet:
