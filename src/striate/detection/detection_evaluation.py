@@ -25,6 +25,7 @@ from striate.detection.overlap_pairs import touching_boxes
 from striate.detection.pr_curve import OperatingPoint, PrecisionRecall, class_curves, pooled_curve
 from striate.detection.voc_ap import average_precision, match_boxes
 from striate.errors import DataError
+from striate.training.calibration import Reliability, reliability
 
 __all__ = ["BoxEvaluation", "evaluate_boxes"]
 
@@ -52,6 +53,7 @@ class BoxEvaluation:
         class_points: The same of each class, at the same threshold.
         confusion: What is taken for what, at the threshold.
         errors: The kind of every mistake.
+        calibration: How often boxes of a score are hits, in 15 bins; None without boxes or where scores leave [0, 1].
         mistakes: The false alarms that the detector was surest of, surest first.
         missed: The largest objects that it missed, largest first.
         crops: Parts of pictures, by place among `mistakes` followed by `missed`.
@@ -74,6 +76,7 @@ class BoxEvaluation:
     class_points: tuple[OperatingPoint, ...]
     confusion: BoxConfusion
     errors: BoxErrors
+    calibration: Reliability | None
     mistakes: tuple[BoxMistake, ...]
     missed: tuple[BoxMistake, ...]
     crops: dict[int, MistakeCrop] = field(default_factory=dict)
@@ -117,6 +120,7 @@ class BoxEvaluation:
                 "map50_by_size": ap50,
                 "threshold": {**_point(self.point), "chosen": "best F1" if self.chosen else "given"},
                 "errors": [asdict(kind) for kind in self.errors.kinds],
+                "ece": None if self.calibration is None else self.calibration.ece,
                 "per_class": [
                     {
                         "class": label,
@@ -276,12 +280,20 @@ def evaluate_boxes(
         class_points=tuple(curve.at(point.threshold) for curve in curves),
         confusion=confuse_boxes(predictions, matches, point.threshold, touching=touching),
         errors=errors,
+        calibration=_reliability(pooled),
         mistakes=surest_mistakes(predictions, errors, most=gallery[0]),
         missed=largest_missed(predictions, errors, most=gallery[1]),
         crops=crops or {},
         cost=cost or {},
         provenance=provenance or {},
     )
+
+
+def _reliability(curve: PrecisionRecall) -> Reliability | None:
+    scores = curve.scores
+    if not len(scores) or scores.min() < 0 or scores.max() > 1:
+        return None
+    return reliability(scores, curve.hits)
 
 
 def _median(values: NDArray[np.float64]) -> float:

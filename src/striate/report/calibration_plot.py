@@ -7,7 +7,7 @@ from striate.training.calibration import Reliability
 from striate.training.evaluation import Evaluation
 from striate.training.metrics import Rate
 
-__all__ = ["CalibrationBin", "CalibrationSection", "build_calibration"]
+__all__ = ["CalibrationBin", "CalibrationSection", "build_calibration", "calibration_bins"]
 
 SIDE = 320.0
 COUNTS = 56.0
@@ -42,13 +42,17 @@ class CalibrationSection:
 def build_calibration(found: Evaluation) -> CalibrationSection:
     """Places and words of the fifth section."""
     width = found.calibration
-    most = int(width.counts.max())
-    rows = zip(width.low, width.high, width.confidence, width.accuracy, width.counts, strict=True)
-    bins = tuple(_bin(*(float(v) for v in row), most=most) for row in rows)
-    return CalibrationSection(bins, _verdict(width), _note(found))
+    return CalibrationSection(calibration_bins(width), _verdict(width), _note(found))
 
 
-def _bin(low: float, high: float, sure: float, share: float, count: float, *, most: int) -> CalibrationBin:
+def calibration_bins(found: Reliability, *, what: str = "answer") -> tuple[CalibrationBin, ...]:
+    """The bins as places in the drawing; `what` names what is counted, in the singular."""
+    most = int(found.counts.max())
+    rows = zip(found.low, found.high, found.confidence, found.accuracy, found.counts, strict=True)
+    return tuple(_bin(*(float(v) for v in row), most=most, what=what) for row in rows)
+
+
+def _bin(low: float, high: float, sure: float, share: float, count: float, *, most: int, what: str) -> CalibrationBin:
     rate = Rate.of(round(share * count), int(count))
     return CalibrationBin(
         x=_at(low),
@@ -62,10 +66,14 @@ def _bin(low: float, high: float, sure: float, share: float, count: float, *, mo
         ideal_y=_at(1 - sure),
         count_height=round(COUNTS * count / most, 2),
         title=(
-            f"{int(count):,} answer{'s' if count != 1 else ''} from {format_percent(low)} to {format_percent(high)}: "
+            f"{_many(int(count), what)} from {format_percent(low)} to {format_percent(high)}: "
             f"on average {format_percent(sure)} sure, {format_percent(share)} right"
         ),
     )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "es" if what.endswith("x") else "s")
 
 
 def _at(value: float) -> float:

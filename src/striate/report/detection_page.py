@@ -3,6 +3,7 @@
 from striate.detection.detection_evaluation import BoxEvaluation
 from striate.draw.boxes import score_words
 from striate.report.detection_answer import build_detection_answer
+from striate.report.detection_calibration import build_box_calibration
 from striate.report.detection_classes import build_box_classes
 from striate.report.detection_confusion import build_box_confusion
 from striate.report.detection_curves import build_curves
@@ -35,6 +36,7 @@ def build_detection_page(evaluation: BoxEvaluation) -> str:
         confusion=build_box_confusion(evaluation),
         table=build_box_classes(evaluation),
         mistakes=build_box_mistakes(evaluation),
+        calibration=build_box_calibration(evaluation),
         facts=build_detection_facts(evaluation),
         iou=score_words(evaluation.iou),
     )
