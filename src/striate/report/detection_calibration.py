@@ -21,7 +21,7 @@ def build_box_calibration(found: BoxEvaluation) -> CalibrationSection | None:
     verdict = f"{lean} Expected calibration error {100 * width.ece:.1f}\u00a0%."
     note = (
         "All boxes that count, whatever their score, in 15 bins of equal width. Gray: how often boxes are hits. Ochre: "
-        "the gap to the mean score of the bin. Whiskers: 95\u00a0% intervals. Below: how many boxes a bin has. Detectors "
-        "are not trained to be calibrated; where to set a threshold can be read here."
+        "the gap to the mean score of the bin. Whiskers: 95\u00a0% intervals. Below: how many boxes a bin has. "
+        "Detectors are not trained to be calibrated; where to set a threshold can be read here."
     )
     return CalibrationSection(calibration_bins(width, what="box"), verdict, note)
