@@ -116,6 +116,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _find_rate(given: dict[str, Any], *, flags: dict[str, Any], config: Path | None, json: bool) -> int:
+    from striate.detection.proposals import ProposalProgress
     from striate.recipes import find_rate as recipe
     from striate.recipes.train_plan import TrainPlan
     from striate.runtime import reuse_freed_memory
@@ -133,6 +134,8 @@ def _find_rate(given: dict[str, Any], *, flags: dict[str, Any], config: Path | N
                 with line.aside():
                     for sentence in event.sentences():
                         print_note(sentence)
+            elif isinstance(event, ProposalProgress):
+                line.update("searching for proposals", event.done, event.total)
             else:
                 detail = f"rate {event.rate:.1e}, loss {event.loss:.3f}"
                 line.update("trying learning rates", event.step, event.steps, detail=detail)
@@ -183,12 +186,13 @@ def _say_finished(folder: "RunFolder", *, data: str, json: bool) -> int:
 
 
 def _show_plan_only(given: dict[str, Any], *, folder: "RunFolder | None", json: bool) -> int:
-    from striate.recipes.train_plan import first_problems, plan_training
+    from striate.recipes.train import plan_any
+    from striate.recipes.train_plan import first_problems
     from striate.training.world import join_world, leave_world
 
     world, device = join_world(str(given.get("device", "auto")))
     try:
-        plan = plan_training(given, world=world, device=device, folder=folder)
+        plan = plan_any(given, world=world, device=device, folder=folder)
     finally:
         leave_world()
     if not world.is_main:
@@ -216,7 +220,9 @@ class _Screen(ProgressLine):
 
     def show(self, event: object) -> None:
         """One event of the recipe."""
-        from striate.recipes.train_plan import TrainPlan, first_problems
+        from striate.detection.proposals import ProposalProgress
+        from striate.detection.rcnn_settings import FeaturesKept, FineTuned, StageDone, StageStarted
+        from striate.recipes.train_plan import TrainPlan, first_problems, say_seconds
         from striate.training import events as e
 
         match event:
@@ -243,6 +249,18 @@ class _Screen(ProgressLine):
                 self._epoch(event)
             case e.PicturesSkipped():
                 self._say(*(f"Left out {problem.where}: {problem.text}" for problem in event.problems))
+            case ProposalProgress():
+                self.update("searching for proposals", event.done, event.total)
+            case StageStarted():
+                self.update(event.stage, event.done, event.total)
+            case FineTuned():
+                self.update("fine-tuning", event.step, event.steps, detail=f"loss {event.loss:.3f}")
+            case FeaturesKept():
+                self.update("features", event.done, event.total)
+            case StageDone():
+                kept = " (done before)" if event.kept else ""
+                room = f", {event.disk_bytes / 1e6:,.0f} MB on the disk" if event.disk_bytes >= 1e5 else ""
+                self._say(f"{event.stage}: {say_seconds(event.seconds)}{room}{kept}")
             case e.CheckpointFailed():
                 self._say(f"{event.reason} What was there before still holds.")
 
@@ -292,7 +310,7 @@ class _Screen(ProgressLine):
 
     def _epoch(self, event: "EpochDone") -> None:
         row = event.row
-        parts = [f"loss {row['train_loss']:.3f}"]
+        parts = [f"loss {row['train_loss']:.3f}"] if "train_loss" in row else []
         if "train_top1" in row:
             parts.append(f"top-1 {percent(row['train_top1'])}")
         line = f"epoch {row['epoch']:>3}   {', '.join(parts)}"
@@ -305,7 +323,9 @@ class _Screen(ProgressLine):
             scores.append(f"validation {score_words(row['val_map50'], 'map50')}")
         if scores:
             line += f"   {', '.join(scores)}{' (best)' if event.is_best else ''}"
-        self._say(f"{line}   {rate_words(row['images_per_s'])} images/s")
+        if "images_per_s" in row:
+            line += f"   {rate_words(row['images_per_s'])} images/s"
+        self._say(line)
 
     def _say(self, *lines: str) -> None:
         with self.aside():

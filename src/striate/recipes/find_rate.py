@@ -7,16 +7,21 @@ from typing import Any
 import numpy as np
 
 from striate.data.files import write_whole
+from striate.detection.learning import DetectionTask
+from striate.detection.proposals import ProposalProgress
+from striate.detection.rcnn import RCNN
 from striate.draw import draw_lr_finder, encode_png
 from striate.errors import ConfigError, DataError
-from striate.recipes.train_plan import TrainPlan, plan_training
+from striate.recipes.train import plan_any
+from striate.recipes.train_plan import TrainPlan
+from striate.recipes.train_proposals import with_proposals
 from striate.training.rate_finder import FoundRate, RateTried, find_rate
 from striate.training.world import join_world, leave_world
 
 __all__ = ["run"]
 
 
-def run(given: Mapping[str, Any]) -> Generator[TrainPlan | RateTried, None, tuple[FoundRate, Path]]:
+def run(given: Mapping[str, Any]) -> Generator[TrainPlan | ProposalProgress | RateTried, None, tuple[FoundRate, Path]]:
     """Plan a training, and try rates on a copy of its network.
 
     Args:
@@ -37,9 +42,14 @@ def run(given: Mapping[str, Any]) -> Generator[TrainPlan | RateTried, None, tupl
             raise ConfigError(
                 f"The learning rate is found by one process, not by {world.size}; start it without torchrun."
             )
-        plan = plan_training(given, world=world, device=device)
+        plan = plan_any(given, world=world, device=device)
         yield plan
-        found = yield from find_rate(plan.task, plan.config.settings(), device=device)
+        task = plan.task
+        if isinstance(task, DetectionTask) and isinstance(task.module, RCNN):
+            raise ConfigError("R-CNN learns in stages, not by one rate; leave --find-lr out.")
+        if isinstance(task, DetectionTask) and task.module.takes_proposals:
+            task = yield from with_proposals(task, workers=plan.config.reading_threads)
+        found = yield from find_rate(task, plan.config.settings(), device=device)
     finally:
         leave_world()
     if len(found.rates) < 2:

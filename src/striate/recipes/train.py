@@ -17,13 +17,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from striate import __version__
 from striate.data import Labels
 from striate.data.box_opening import find_box_layout
-from striate.data.image_set import ImageSet
+from striate.data.box_set import BoxSet
 from striate.detection.learning import DetectionTask
 from striate.detection.proposals import ProposalProgress
+from striate.detection.rcnn import RCNN
+from striate.detection.rcnn_settings import RCNNEvent
 from striate.draw import encode_png
 from striate.errors import ConfigError, DataError, StriateError
 from striate.models.catalogue import find_entry
@@ -32,7 +35,8 @@ from striate.recipes.train_config import TrainConfig
 from striate.recipes.train_data import counts_by_class
 from striate.recipes.train_plan import TrainPlan, plan_training
 from striate.recipes.train_proposals import with_proposals
-from striate.recipes.train_report import write_run_report
+from striate.recipes.train_rcnn import train_by_stages
+from striate.recipes.train_report import write_box_report, write_run_report
 from striate.training.events import EpochDone, ReportWritten, Resumed, Stopped, TrainEvent, TrainingDone
 from striate.training.launch import begun_run, failing_together, remember_run
 from striate.training.loop import Trainer
@@ -49,7 +53,7 @@ def run(
     resume: bool = False,
     folder: RunFolder | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Iterator[TrainPlan | ProposalProgress | TrainEvent]:
+) -> Iterator[TrainPlan | ProposalProgress | RCNNEvent | TrainEvent]:
     """Train: yields the `TrainPlan`, then the events of the loop.
 
     The last ones are `TrainingDone` and `ReportWritten`, or `Stopped`.
@@ -79,37 +83,45 @@ def _run(
     resume: bool,
     folder: RunFolder | None,
     should_stop: Callable[[], bool],
-) -> Iterator[TrainPlan | ProposalProgress | TrainEvent]:
+) -> Iterator[TrainPlan | ProposalProgress | RCNNEvent | TrainEvent]:
     if folder is None and (begun := world.agree(begun_run(given) or "")):
         folder, resume = RunFolder(Path(begun)), True  # torchrun has started this process again
     plan = plan_any(given, world=world, device=device, folder=folder)
     yield plan
-    task = plan.task
-    if isinstance(task, DetectionTask) and task.module.takes_proposals:
-        task = yield from with_proposals(task, workers=plan.config.reading_threads)
-    trainer = Trainer(
-        task,
-        plan.config.settings(),
-        plan.folder,
-        save_weights=lambda path, state: save_native(path, state, metadata=_metadata(plan)),
-        device=device,
-        world=world,
-    )
     with _claimed(plan) if world.is_main else nullcontext():
         if world.is_main:
             _write_facts(plan, resume=resume)
             remember_run(given, str(plan.folder.path.resolve()))
         world.wait()
         done = False
-        for event in trainer.run(resume=resume, should_stop=should_stop):
-            if world.is_main:
-                _note(plan, trainer, event)
+        for event in _trained(plan, world, device, resume=resume, should_stop=should_stop):
             yield event
             done = isinstance(event, TrainingDone)
         if world.is_main:
             _draw(plan.folder)
             if done and plan.data.validation is not None:
-                yield _report(plan.folder, plan.data.validation)
+                yield _report(plan)
+
+
+def _trained(
+    plan: TrainPlan, world: World, device: torch.device, *, resume: bool, should_stop: Callable[[], bool]
+) -> Iterator[ProposalProgress | RCNNEvent | TrainEvent]:
+    def save_weights(path: Path, state: dict[str, Tensor]) -> None:
+        save_native(path, state, metadata=_metadata(plan))
+
+    task = plan.task
+    if isinstance(task, DetectionTask) and isinstance(task.module, RCNN):
+        if world.size > 1:
+            raise ConfigError("R-CNN is trained by one process; leave torchrun out.")
+        yield from train_by_stages(plan, save_weights=save_weights, device=device, should_stop=should_stop)
+        return
+    if isinstance(task, DetectionTask) and task.module.takes_proposals:
+        task = yield from with_proposals(task, workers=plan.config.reading_threads)
+    trainer = Trainer(task, plan.config.settings(), plan.folder, save_weights=save_weights, device=device, world=world)
+    for event in trainer.run(resume=resume, should_stop=should_stop):
+        if world.is_main:
+            _note(plan, trainer, event)
+        yield event
 
 
 def plan_any(
@@ -132,9 +144,14 @@ def plan_any(
     return plan_training(given, world=world, device=device, folder=folder)
 
 
-def _report(folder: RunFolder, images: ImageSet) -> ReportWritten:
+def _report(plan: TrainPlan) -> ReportWritten:
+    held_out = plan.data.validation
     try:
-        return ReportWritten(write_run_report(folder, images))
+        if isinstance(held_out, BoxSet):
+            return ReportWritten(write_box_report(plan.folder, held_out))
+        if held_out is None:
+            return ReportWritten(None, "There is no page: no pictures were set aside.")
+        return ReportWritten(write_run_report(plan.folder, held_out))
     except (OSError, StriateError) as error:
         return ReportWritten(None, f"The page about the run cannot be made: {str(error).rstrip('.')}.")
 

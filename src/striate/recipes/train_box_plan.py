@@ -16,6 +16,7 @@ from striate.detection.detector import Detector
 from striate.detection.finding import FITS
 from striate.detection.learning import DetectionTask
 from striate.detection.proposals import Proposals, ProposalSettings
+from striate.detection.rcnn import RCNN
 from striate.detection.sliding_windows import sliding_windows
 from striate.errors import ConfigError, UnknownNameError, WeightsWarning
 from striate.models import load
@@ -25,6 +26,7 @@ from striate.recipes.train_config import TrainConfig, find_preset
 from striate.recipes.train_data import BoxLearningData, Look, find_box_learning_data, look_at
 from striate.recipes.train_network import Beginning
 from striate.recipes.train_plan import TrainPlan, absolute_start, run_name
+from striate.recipes.train_rcnn import estimate_rcnn, rcnn_settings, rcnn_words
 from striate.training.estimate import estimate_training
 from striate.training.run_folder import RunFolder
 from striate.training.world import World
@@ -78,6 +80,14 @@ def plan_box_training(
         interpolation=begun.preprocessing.interpolation,
     )
     task = box_task(config, data, begun, augmentation)
+    if isinstance(task.module, RCNN):
+        stages = rcnn_settings(config)
+        estimate, learning = estimate_rcnn(task, stages), rcnn_words(stages)
+        decided = {"data": config.data.resolve(), "weights": absolute_start(start), "recipe": recipe, "augment": "none"}
+        config = config.model_copy(update={**decided, "name": folder.name})
+        return TrainPlan(
+            config, recipe, data, begun, augmentation, task, estimate, folder, device, world.size, learning
+        )
     trial = task
     if task.module.takes_proposals:  # real ones take minutes; for a trial step any boxes do
         trial = replace(task, train_proposals=_stand_in(data.train), validation_proposals=None)

@@ -22,7 +22,7 @@ from striate.training.run_folder import RunFolder
 from striate.training.task import Pipeline, Task
 from striate.training.world import World
 
-__all__ = ["TrainPlan", "first_problems", "plan_training", "resolve", "say_many", "say_seconds"]
+__all__ = ["TrainPlan", "absolute_start", "first_problems", "plan_training", "resolve", "run_name", "say_seconds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,7 @@ class TrainPlan:
         folder: Where it goes.
         device: Where it runs.
         processes: How many share the work.
+        learning: A sentence about how is learned, where it is not by epochs.
     """
 
     config: TrainConfig
@@ -52,10 +53,11 @@ class TrainPlan:
     folder: RunFolder
     device: torch.device
     processes: int
+    learning: str = ""
 
     def sentences(self) -> list[str]:
         """The plan for people, a line each."""
-        data, begun, config = self.data, self.beginning, self.config
+        data, begun = self.data, self.beginning
         start = f"weights of {begun.start}" if begun.start else "fresh weights"
         memory = self.estimate.memory_bytes / 2**20
         macs = f"{self.estimate.macs / 1e6:,.1f} million multiply-adds a picture; " if self.estimate.macs else ""
@@ -63,12 +65,7 @@ class TrainPlan:
             f"Train {begun.entry.name} ({start}) on {data.describe()}.",
             f"Pictures: {begun.preprocessing.describe()}",
             f"Augmentation: {'; '.join(self.augmentation.describe())}.",
-            (
-                f"Learning: recipe '{self.recipe}', {say_many(config.epochs, 'epoch')} of "
-                f"{say_many(config.batch_size, 'picture')} a step, "
-                f"{config.optimizer}, {config.schedule} schedule, {config.precision} on {self.device}"
-                f"{f', {self.processes} processes' if self.processes > 1 else ''}."
-            ),
+            self.learning or self._by_epochs(),
             (
                 f"Cost: {self.estimate.parameters:,} parameters; {macs}about {say_seconds(self.estimate.seconds)} and "
                 f"{memory:,.0f} MB."
@@ -79,6 +76,15 @@ class TrainPlan:
             empty = [name for name, count in zip(data.train.classes, counts, strict=True) if not count]
             lines.append(f"Nothing to learn {', '.join(empty[:5])}{' …' if len(empty) > 5 else ''} from.")
         return [*lines, *begun.notes]
+
+    def _by_epochs(self) -> str:
+        config = self.config
+        together = f", {self.processes} processes" if self.processes > 1 else ""
+        return (
+            f"Learning: recipe '{self.recipe}', {say_many(config.epochs, 'epoch')} of "
+            f"{say_many(config.batch_size, 'picture')} a step, {config.optimizer}, {config.schedule} schedule, "
+            f"{config.precision} on {self.device}{together}."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

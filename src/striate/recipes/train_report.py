@@ -4,21 +4,32 @@ Nothing is computed again. The answers were stored when the weights were kept; o
 once more. `striate evaluate RUN` answers anew, in other views or on other data.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.box_set import BoxSet
 from striate.data.files import write_whole
 from striate.data.image_set import ImageSet
+from striate.detection.box_mistakes import MistakeCrop, crop_mistake
+from striate.detection.box_predictions import BoxPredictions
+from striate.detection.detection_evaluation import BoxEvaluation, evaluate_boxes
+from striate.errors import DataError
 from striate.models import load
 from striate.recipes.evaluate import gallery_pictures, network_cost, run_facts, versions
 from striate.report import build_evaluation_page
+from striate.report.detection_page import build_detection_page
 from striate.training.evaluation import Evaluation
 from striate.training.predictions import Predictions
 from striate.training.run_folder import RunFolder
 
-__all__ = ["write_run_report"]
+__all__ = ["write_box_report", "write_run_report"]
 
 
 def write_run_report(folder: RunFolder, images: ImageSet) -> Path:
@@ -36,19 +47,7 @@ def write_run_report(folder: RunFolder, images: ImageSet) -> Path:
     predictions = Predictions.load(folder.predictions)
     network = load(folder.best)
     draft = Evaluation.from_predictions(predictions)
-    environment = folder.environment()
-    facts = {
-        "split": "held out by the run",
-        "notes": ["The best weights were chosen by these same pictures: expect slightly less of new ones."],
-        "command": environment.get("command", ""),
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(perf_counter() - began, 3),
-        "device": environment.get("device", ""),
-        "versions": versions(),
-        "settings": {"view": "center", "network": folder.name},
-        "run": run_facts(folder),
-        "weights": {},
-    }
+    facts = _provenance(folder, began, {"view": "center", "network": folder.name})
     result = replace(
         draft,
         pictures=gallery_pictures(network, images, draft),
@@ -57,3 +56,56 @@ def write_run_report(folder: RunFolder, images: ImageSet) -> Path:
     )
     write_whole(folder.report, build_evaluation_page(result).encode())
     return folder.report
+
+
+def write_box_report(folder: RunFolder, pictures: BoxSet) -> Path:
+    """Draw `report.html` of a detector's run from its stored answers.
+
+    Args:
+        folder: Of a run that has kept weights and answers.
+        pictures: The pictures that it set aside.
+
+    Raises:
+        StriateError: What the run stored is damaged.
+        OSError: The disk does not take the page.
+    """
+    began = perf_counter()
+    answers = BoxPredictions.load(folder.predictions)
+    draft = evaluate_boxes(answers)
+    crops = _crops(draft, pictures)
+    cost = {"parameters": sum(weight.numel() for weight in load(folder.best).module.parameters())}
+    provenance = _provenance(folder, began, {"network": folder.name})
+    result = replace(draft, crops=crops, cost=cost, provenance=provenance)
+    write_whole(folder.report, build_detection_page(result).encode())
+    return folder.report
+
+
+def _crops(draft: BoxEvaluation, pictures: BoxSet) -> dict[int, MistakeCrop]:
+    """Parts of the pictures around the mistakes of the gallery; what cannot be read is left out."""
+    places = {pictures.name(index): index for index in range(len(pictures))}
+    crops: dict[int, MistakeCrop] = {}
+    pixels: dict[str, NDArray[np.uint8]] = {}
+    for number, mistake in enumerate(draft.gallery):
+        if mistake.name not in places:
+            continue
+        with suppress(DataError):
+            if mistake.name not in pixels:
+                pixels[mistake.name] = pictures.pixels(places[mistake.name])
+            crops[number] = crop_mistake(draft.predictions, mistake, pixels[mistake.name])
+    return crops
+
+
+def _provenance(folder: RunFolder, began: float, settings: dict[str, Any]) -> dict[str, Any]:
+    environment = folder.environment()
+    return {
+        "split": "held out by the run",
+        "notes": ["The best weights were chosen by these same pictures: expect slightly less of new ones."],
+        "command": environment.get("command", ""),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(perf_counter() - began, 3),
+        "device": environment.get("device", ""),
+        "versions": versions(),
+        "settings": settings,
+        "run": run_facts(folder),
+        "weights": {},
+    }
