@@ -35,7 +35,7 @@ def test_a_clean_kit_is_counted_and_measured(here, run_cli):
     assert "val     3 pictures, 1 without objects, at most 3 on one" in result.out
     assert "√area 20.4 to 35.7 px" in result.out
     assert "tiny boxes: 0" not in result.out
-    assert result.out.splitlines()[-1].startswith("Next    striate train kit")
+    assert result.out.splitlines()[-1].startswith("Next    striate train kit --model faster_rcnn")
 
 
 def test_what_is_wrong_has_file_and_line(here, run_cli):

@@ -15,7 +15,7 @@ from striate.cli.console import (
 from striate.cli.errors import Exit
 from striate.cli.events import draw_events
 from striate.cli.problems import print_problems
-from striate.cli.words import command
+from striate.cli.words import BOX_MODEL, command
 from striate.data.files import printable
 from striate.errors import ConfigError
 
@@ -68,16 +68,18 @@ def check(
         _show(report, path, show)
         if out is not None:
             print_result(f"Report  {printable(out)}")
-        print_next(_next_command(report, path, show))
+        print_next(_next_command(report, path, show, boxes=boxes is not None))
     return Exit.SOME_FAILED if report.count("error") else Exit.OK
 
 
-def _next_command(report: "DataReport", path: str, show: int) -> str:
+def _next_command(report: "DataReport", path: str, show: int, *, boxes: bool) -> str:
     """All of a list that was cut; else a look at the pictures, or training where nothing is wrong."""
     kinds = [*report.by_kind("error").values(), *report.by_kind("warning").values()]
     if show and any(len(problems) > show for problems in kinds):
         return command("striate", "data", "check", Path(path), "--show", "0")
-    return command("striate", *(["data", "show"] if kinds else ["train"]), Path(path))
+    if kinds:
+        return command("striate", "data", "show", Path(path))
+    return command("striate", "train", Path(path), *(["--model", BOX_MODEL] if boxes else []))
 
 
 def _show(report: "DataReport", path: str, show: int) -> None:

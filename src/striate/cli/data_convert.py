@@ -7,7 +7,7 @@ from striate.cli.console import print_json, print_next, print_result
 from striate.cli.errors import Exit
 from striate.cli.events import draw_events
 from striate.cli.problems import print_problems
-from striate.cli.words import command
+from striate.cli.words import BOX_MODEL, command
 from striate.data.files import printable
 
 __all__ = ["convert"]
@@ -49,5 +49,6 @@ def convert(
         for kind in dict.fromkeys(problem.kind for problem in problems):
             print_problems(kind, [problem for problem in problems if problem.kind == kind], path, 5)
         print_result(f"Data    {printable(target)}")
-        print_next(command("striate", "train", target))
+        words = ["--model", BOX_MODEL] if to in {"voc", "coco", "yolo"} else []
+        print_next(command("striate", "train", target, *words))
     return Exit.SOME_FAILED if any(problem.kind == "unreadable" for problem in problems) else Exit.OK

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from striate.cli.console import print_json, print_next, print_note, print_result
 from striate.cli.errors import Exit
 from striate.cli.events import draw_events
-from striate.cli.words import command
+from striate.cli.words import BOX_MODEL, command
 from striate.data.files import printable
 
 __all__ = ["show"]
@@ -81,6 +81,7 @@ def show(
         return Exit.OK
     print_result(f"Training sees: {'; '.join(shown.steps)}.")
     print_result(f"Sheet   {printable(done.files['sheet'])}")
-    words = ["--model", model] if model else []
+    usual = BOX_MODEL if hasattr(shown, "truth") else None
+    words = ["--model", model or usual] if model or usual else []
     print_next(command("striate", "train", data, *words))
     return Exit.OK

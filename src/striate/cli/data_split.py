@@ -5,7 +5,7 @@ from pathlib import Path
 from striate.cli.console import print_json, print_next, print_note, print_result, print_table
 from striate.cli.errors import Exit
 from striate.cli.problems import print_problems
-from striate.cli.words import command
+from striate.cli.words import BOX_MODEL, command
 from striate.data.files import printable
 
 __all__ = ["split"]
@@ -65,5 +65,5 @@ def split(
     for kind in dict.fromkeys(problem.kind for problem in problems):
         print_problems(kind, [problem for problem in problems if problem.kind == kind], path, 5)
     print_result(f"{'Table' if 'table' in done.files else 'Data':<8}{printable(table)}")
-    print_next(command("striate", "train", table))
+    print_next(command("striate", "train", table, *([] if "table" in done.files else ["--model", BOX_MODEL])))
     return Exit.OK

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 __all__ = [
+    "BOX_MODEL",
     "DEFAULT_NETWORK",
     "command",
     "count",
@@ -17,6 +18,8 @@ __all__ = [
 ]
 
 DEFAULT_NETWORK = "efficientnet_lite0"
+BOX_MODEL = "faster_rcnn"
+"""What a command that comes next names where pictures have boxes."""
 
 
 def command(*words: str | Path) -> str:
