@@ -81,7 +81,7 @@ def show(
         return Exit.OK
     print_result(f"Training sees: {'; '.join(shown.steps)}.")
     print_result(f"Sheet   {printable(done.files['sheet'])}")
-    usual = BOX_MODEL if hasattr(shown, "truth") else None
-    words = ["--model", model or usual] if model or usual else []
+    named = model or (BOX_MODEL if hasattr(shown, "truth") else "")
+    words = ["--model", named] if named else []
     print_next(command("striate", "train", data, *words))
     return Exit.OK
