@@ -10,8 +10,8 @@ class of which every object was found would have an interval of no width, howeve
 object that is found first and one that is missed are added to each class, with gamma(½) weights. With one object a
 picture and no false alarms that is Jeffreys' interval of recall.
 
-In simulated studies of 15 to 150 pictures with 10 classes these intervals of a class covered the truth in 95 to 96 % of
-cases, those of the plain bootstrap in 53 to 92 %; the interval of the mean in 82 % (15 pictures) to 94 % (150).
+In simulated studies of 15 to 150 pictures with 3 and 10 classes these intervals of a class covered the truth in 93 to
+97 % of cases, those of the plain bootstrap in 55 to 91 %; the interval of the mean in 85 % (15 pictures) to 96 % (150).
 """
 
 from dataclasses import dataclass
