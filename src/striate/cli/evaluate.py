@@ -16,6 +16,7 @@ from striate.errors import ConfigError
 from striate.weights.origin import say_bytes
 
 if TYPE_CHECKING:
+    from striate.detection.detection_evaluation import BoxEvaluation
     from striate.recipes.events import Done
     from striate.training.evaluation import Evaluation
 
@@ -29,6 +30,8 @@ def evaluate(
     *,
     split: str | None = None,
     view: Literal["center", "ten-crop", "dense"] = "center",
+    iou: float = 0.5,
+    threshold: float | None = None,
     out: Annotated[Path | None, Parameter(show_default=lambda _: "in the run, or striate-out/")] = None,
     gallery: int = 24,
     batch_size: int | None = None,
@@ -40,13 +43,16 @@ def evaluate(
 ) -> int:
     """Say how often a network is right, how sure that number is, and what it gets wrong: one HTML page, JSON and npz.
 
-    A run is evaluated on the pictures that it held out; anything else needs DATA. Classes are matched by name.
+    Of a detector: how well its boxes fit, as VOC and COCO count. A run is evaluated on the pictures that it held out;
+    anything else needs DATA. Classes are matched by name.
 
     Args:
         network: A run folder, a weights file, or a name of `striate models`.
-        data: Labeled pictures: class folders, CSV, idx, npz or tar shards.
+        data: Labeled pictures: class folders, CSV, idx, npz or tar shards; for a detector VOC, COCO or YOLO.
         split: The part of the data: val, test, train, or all of data without parts.
         view: How each picture is seen. ten-crop averages ten views, dense slides the network over the whole picture.
+        iou: Of a detector: the least overlap of a hit.
+        threshold: Of a detector: the score from which on boxes are counted; the best balance when it is not given.
         out: Folder for the page and the data.
         gallery: Mistakes to show, at most.
         batch_size: Pictures that go through the network at once; what suits the machine when it is not given.
@@ -69,6 +75,7 @@ def evaluate(
             fetch_record(missing)
 
     from striate.recipes import evaluate as recipe  # imports torch
+    from striate.recipes import evaluate_detector as recipe_boxes
     from striate.runtime import reuse_freed_memory
 
     reuse_freed_memory()
@@ -84,8 +91,12 @@ def evaluate(
         max_megapixels=max_megapixels,
         device=device,
     )
-    done = draw_events(recipe.run(config))
-    _show_json(done) if json else _show(done)
+    if recipe_boxes.finds_boxes(config.network):
+        done = draw_events(recipe_boxes.run(config, iou=iou, threshold=threshold))
+        _show_json(done) if json else _show_boxes(done)
+    else:
+        done = draw_events(recipe.run(config))
+        _show_json(done) if json else _show(done)
     return Exit.SOME_FAILED if int(done.result.predictions.facts.get("skipped") or 0) else Exit.OK
 
 
@@ -135,10 +146,45 @@ def _show(done: "Done") -> None:
     print_next(command("striate", "compare", done.folder, "ANOTHER"))
 
 
+def _show_boxes(done: "Done") -> None:
+    result: BoxEvaluation = done.result
+    mean, n = result.mean_ap, len(result.predictions)
+    interval = f" ({mean.low:.3f} … {mean.high:.3f})" if mean.low == mean.low else ""
+    print_result(f"mAP@{result.iou:g} {mean.value:.3f}{interval}, {n:,} pictures", style=ANSWER)
+    rows = [
+        ["COCO AP", f"{result.coco.ap:.3f}"],
+        ["mAP, 11 points", f"{result.mean_ap11:.3f}"],
+        [f"precision from score {result.point.threshold:.2f}", percent(result.point.precision)],
+        ["recall there", percent(result.point.recall)],
+        ["a picture takes", f"{1000 * result.seconds:,.0f} ms"],
+    ]
+    if result.proposal_seconds == result.proposal_seconds:
+        rows.append(["its proposals", f"{1000 * result.proposal_seconds:,.0f} ms"])
+    print_table(["", ""], rows, align="lr")
+    names = result.predictions.labels
+    order = sorted(
+        range(len(names)),
+        key=lambda k: (result.class_ap[k].value != result.class_ap[k].value, result.class_ap[k].value),
+    )
+    if len(names) > 1:
+        print_result("Lowest first")
+        worst = [[f"{result.class_ap[k].value:.3f}", names[k], f"{result.objects[k]:,}"] for k in order[:5]]
+        print_table(["AP", "class", "objects"], worst, align="rlr")
+    facts = result.predictions.facts
+    for problem in (facts.get("problems") or [])[:5]:
+        print_note(printable(f"{problem['where']}: {problem['text']}"))
+    report = done.files["report"]
+    print_result(f"Report  {printable(report)} ({say_bytes(report.stat().st_size)})")
+    print_result(f"Data    {printable(done.folder)} ({len(done.files) - 1} files)")
+    print_next(command("striate", "compare", done.folder, "ANOTHER"))
+
+
 def _rebuild(folder: Path, *, json: bool) -> int:
     from striate.recipes.evaluate import rebuild_page
+    from striate.recipes.evaluate_boxes import rebuild_detection_page
+    from striate.recipes.evaluate_detector import is_of_boxes
 
-    report = rebuild_page(folder)
+    report = rebuild_detection_page(folder) if is_of_boxes(folder) else rebuild_page(folder)
     if json:
         print_json({"folder": str(folder), "report": str(report)})
     else:

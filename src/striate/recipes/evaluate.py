@@ -34,6 +34,7 @@ from striate.training.run_folder import RunFolder
 
 __all__ = [
     "EvaluateConfig",
+    "evaluation_command",
     "gallery_pictures",
     "network_cost",
     "rebuild_page",
@@ -120,7 +121,7 @@ def run(config: EvaluateConfig) -> Iterator[Event]:
     facts = {
         "split": subject.split,
         "notes": [*subject.notes],
-        "command": _command(config),
+        "command": evaluation_command(config),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(perf_counter() - began, 3),
         "device": torch.cuda.get_device_name(network.device) if network.device.type == "cuda" else platform.machine(),
@@ -246,7 +247,8 @@ def run_facts(run_folder: RunFolder | None) -> dict[str, Any]:
     return {"name": run_folder.name, "path": str(run_folder.path), **kept}
 
 
-def _command(config: EvaluateConfig) -> str:
+def evaluation_command(config: EvaluateConfig) -> str:
+    """The command that makes this evaluation again."""
     words = ["striate", "evaluate", config.network, *([] if config.data is None else [str(config.data)])]
     for name, field in EvaluateConfig.model_fields.items():
         value = getattr(config, name)

@@ -12,7 +12,7 @@ from striate.errors import DataError, UnknownNameError
 from striate.training.predictions import Predictions
 from striate.training.run_folder import RunFolder
 
-__all__ = ["Subject", "checked_run", "find_subject"]
+__all__ = ["Subject", "checked_run", "find_subject", "held_out_pictures"]
 
 _PREFERRED = ("val", "test", "all")
 
@@ -69,7 +69,7 @@ def find_subject(data: Path | None, split: str | None, run_folder: RunFolder | N
     if run_folder is None:
         raise DataError("There is no data to evaluate on.")
     source = Path(str(run_folder.config().get("data", "")))
-    held_out = set(_held_out(run_folder))
+    held_out = set(held_out_pictures(run_folder))
     try:
         if split is not None or not held_out:
             subject = _part(source, split, notes=())
@@ -124,7 +124,8 @@ def _own_pictures(source: Path, held_out: set[str]) -> Subject:
     raise DataError(f"{printable(source)}: none of the {len(held_out):,} pictures that the run held out is there.")
 
 
-def _held_out(run_folder: RunFolder) -> list[str]:
+def held_out_pictures(run_folder: RunFolder) -> list[str]:
+    """Names of the pictures that a run set aside."""
     names = run_folder.data().get("validation_pictures") or []
     return [str(name) for name in names] if isinstance(names, list) else []
 

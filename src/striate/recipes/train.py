@@ -33,6 +33,7 @@ from striate.models.catalogue import find_entry
 from striate.recipes.train_box_plan import plan_box_training
 from striate.recipes.train_config import TrainConfig
 from striate.recipes.train_data import counts_by_class
+from striate.recipes.train_facts import StageTimes, note_detector
 from striate.recipes.train_plan import TrainPlan, plan_training
 from striate.recipes.train_proposals import with_proposals
 from striate.recipes.train_rcnn import train_by_stages
@@ -94,11 +95,16 @@ def _run(
             remember_run(given, str(plan.folder.path.resolve()))
         world.wait()
         done = False
+        times = StageTimes()
         for event in _trained(plan, world, device, resume=resume, should_stop=should_stop):
+            times.take(event)
             yield event
             done = isinstance(event, TrainingDone)
         if world.is_main:
             _draw(plan.folder)
+            if done and isinstance(plan.task, DetectionTask):
+                with suppress(OSError):
+                    note_detector(plan, times)
             if done and plan.data.validation is not None:
                 yield _report(plan)
 

@@ -12,6 +12,7 @@ from striate.data.box_set import BoxSet
 from striate.data.image_set import ImageSet
 from striate.data.opening import open_data
 from striate.data.problem import Problem
+from striate.data.split_boxes import split_boxes
 from striate.data.splitting import split_set
 from striate.errors import DataError
 
@@ -165,10 +166,8 @@ def find_box_learning_data(path: Path, *, val: float, seed: int) -> BoxLearningD
         raise DataError(f"{path}: there is no box on any of {say_many(len(train), 'training picture')}.")
     validation, held_out = found.get("val"), "the data's own"
     if validation is None and val > 0:
-        parts = split_set(train.pictures, {"train": 1 - val, "val": val}, seed=seed)
-        at = {train.name(i): i for i in range(len(train))}
-        rows = {part: [at[images.name(i)] for i in range(len(images))] for part, images in parts.items()}
-        train, validation = train.subset(rows["train"]), train.subset(rows["val"])
+        parts = split_boxes(train, {"train": 1 - val, "val": val}, seed=seed)
+        train, validation = parts["train"], parts["val"]
         held_out = f"{100 * val:.3g} % of the training pictures, by split seed {seed}"
     elif validation is None:
         held_out = "none"

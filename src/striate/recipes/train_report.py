@@ -4,25 +4,21 @@ Nothing is computed again. The answers were stored when the weights were kept; o
 once more. `striate evaluate RUN` answers anew, in other views or on other data.
 """
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from striate.data.box_set import BoxSet
 from striate.data.files import write_whole
 from striate.data.image_set import ImageSet
-from striate.detection.box_mistakes import MistakeCrop, crop_mistake
 from striate.detection.box_predictions import BoxPredictions
-from striate.detection.detection_evaluation import BoxEvaluation, evaluate_boxes
-from striate.errors import DataError
+from striate.detection.detection_evaluation import evaluate_boxes
+from striate.detection.detector_facts import FACTS_FILE
 from striate.models import load
 from striate.recipes.evaluate import gallery_pictures, network_cost, run_facts, versions
+from striate.recipes.evaluate_boxes import mistake_crops, record_scores
 from striate.report import build_evaluation_page
 from striate.report.detection_page import build_detection_page
 from striate.training.evaluation import Evaluation
@@ -72,27 +68,14 @@ def write_box_report(folder: RunFolder, pictures: BoxSet) -> Path:
     began = perf_counter()
     answers = BoxPredictions.load(folder.predictions)
     draft = evaluate_boxes(answers)
-    crops = _crops(draft, pictures)
+    crops = mistake_crops(draft, pictures)
     cost = {"parameters": sum(weight.numel() for weight in load(folder.best).module.parameters())}
     provenance = _provenance(folder, began, {"network": folder.name})
     result = replace(draft, crops=crops, cost=cost, provenance=provenance)
+    if (folder.path / FACTS_FILE).is_file():
+        record_scores(folder.path, result)
     write_whole(folder.report, build_detection_page(result).encode())
     return folder.report
-
-
-def _crops(draft: BoxEvaluation, pictures: BoxSet) -> dict[int, MistakeCrop]:
-    """Parts of the pictures around the mistakes of the gallery; what cannot be read is left out."""
-    places = {pictures.name(index): index for index in range(len(pictures))}
-    crops: dict[int, MistakeCrop] = {}
-    pixels: dict[str, NDArray[np.uint8]] = {}
-    for number, mistake in enumerate(draft.gallery):
-        if mistake.name not in places:
-            continue
-        with suppress(DataError):
-            if mistake.name not in pixels:
-                pixels[mistake.name] = pictures.pixels(places[mistake.name])
-            crops[number] = crop_mistake(draft.predictions, mistake, pixels[mistake.name])
-    return crops
 
 
 def _provenance(folder: RunFolder, began: float, settings: dict[str, Any]) -> dict[str, Any]:
