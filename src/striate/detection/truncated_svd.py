@@ -63,7 +63,7 @@ def truncate_linear(layer: nn.Linear, rank: int) -> nn.Sequential:
     >>> bool(torch.allclose(truncate_linear(layer, 8)(x), layer(x), atol=1e-5))
     True
     """
-    weight = layer.weight.double()  # out in
+    weight = layer.weight.float()  # out in
     if not 1 <= rank <= min(weight.shape):
         raise ConfigError(f"rank must be from 1 to {min(weight.shape)} for this layer, got {rank}.")
     if weight.shape[0] <= weight.shape[1]:
@@ -85,5 +85,6 @@ def truncate_linear(layer: nn.Linear, rank: int) -> nn.Sequential:
 
 def _top_eigenvectors(matrix: Tensor, rank: int) -> Tensor:
     """Of a symmetric matrix, those of the largest eigenvalues, as columns."""
-    vectors: Tensor = torch.linalg.eigh(matrix).eigenvectors
-    return vectors[:, -rank:].flip(1)
+    # In double precision, so that the vectors stand at right angles to the last bit of a weight.
+    vectors: Tensor = torch.linalg.eigh(matrix.double()).eigenvectors
+    return vectors[:, -rank:].flip(1).to(matrix.dtype)
