@@ -5,7 +5,7 @@
     python benchmarks/detection.py DATA table --root RUNS
 
 DATA is what `python benchmarks/detection_data.py emoji PACKAGE DATA` (or `shapes DATA`) makes. Training learns from its
-part `train` and chooses the best epoch by `val`; `test` has other backgrounds, poses, scales, lighting, overlaps, and is
+part `train`, `val` chooses the best epoch; `test` has other backgrounds, poses, scales, lighting, overlaps, and is
 answered once. R-CNN answers the first 100 test scenes, the others all 500. A training that was stopped goes on.
 """
 
