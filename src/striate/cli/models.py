@@ -44,7 +44,7 @@ def models(name: str | None = None, /, *, task: str | None = None, json: bool = 
                 entry.name,
                 str(entry.year or ""),
                 count(entry.parameters),
-                giga(entry.macs),
+                giga(entry.macs) if entry.macs else "–",
                 shape(entry.input_size),
                 ", ".join(record.tag for record in _records(entry)),
             ]
@@ -77,10 +77,11 @@ def _plain(entry: "CatalogueEntry") -> dict[str, Any]:
 def _show_card(entry: "CatalogueEntry") -> None:
     print_result(entry.name, style=ANSWER)
     channels = "1 channel" if entry.input_size[0] == 1 else f"{entry.input_size[0]} channels"
+    cost = f", {giga(entry.macs)} GMACs at {shape(entry.input_size)}" if entry.macs else ""
     rows = [
         ["paper", entry.paper],
         ["variant", entry.variant],
-        ["size", f"{entry.parameters:,} parameters, {giga(entry.macs)} GMACs at {shape(entry.input_size)}"],
+        ["size", f"{entry.parameters:,} parameters{cost}"],
         [
             "input",
             f"at least {entry.min_size}×{entry.min_size}, {channels}; {entry.num_classes} classes",
