@@ -327,14 +327,17 @@ def test_only_a_pool_of_pictures_is_searched(tmp_path: Path) -> None:
         list(train_rcnn(small(), pictures, CANVAS, settings, folder=RunFolder(tmp_path / "no"), proposals=wrong))
 
 
-@pytest.mark.parametrize("at", ["fine-tuning", "features", "proposals"])
-def test_stopped_and_gone_on_with_is_the_same(tmp_path: Path, at: str) -> None:
+@pytest.mark.parametrize(
+    ("at", "optimizer"), [("fine-tuning", "adamw"), ("fine-tuning", "sgd"), ("features", "sgd"), ("proposals", "sgd")]
+)
+def test_stopped_and_gone_on_with_is_the_same(tmp_path: Path, at: str, optimizer: Any) -> None:
     pictures = shape_set(6)
-    whole, _ = train(tmp_path / "whole", pictures)
+    settings = replace(QUICK, optimizer=optimizer, steps=3)
+    whole, _ = train(tmp_path / "whole", pictures, settings)
     kinds = {"fine-tuning": FineTuned, "features": FeaturesKept, "proposals": object}
-    _, events = train(tmp_path / "parts", pictures, until=lambda event: isinstance(event, kinds[at]))
+    _, events = train(tmp_path / "parts", pictures, settings, until=lambda event: isinstance(event, kinds[at]))
     assert events[-1] == RCNNStopped(at)
-    parts, events = train(tmp_path / "parts", pictures)
+    parts, events = train(tmp_path / "parts", pictures, settings)
     assert isinstance(events[-1], RCNNTrained)
     assert_same_state(whole, parts)
 

@@ -61,7 +61,7 @@ def fine_tune(
 
     Source: Girshick et al. 2014, arXiv:1311.2524, section 2.3 (domain-specific fine-tuning).
 
-    Differs: a step takes its crops from a few pictures, and normalization sees parts of 32 of them. The rate falls
+    Differs: AdamW by default. A step takes its crops from a few pictures, and normalization sees parts of 32 of them. The rate falls
         along half a cosine, for the steps are few.
     """
     first = torch.Generator().manual_seed(settings.seed)
@@ -75,8 +75,10 @@ def fine_tune(
         {"params": [p for _, p in _part(detector, "network")], "factor": 1.0},
         {"params": [p for _, p in _part(detector, "softmax")], "factor": settings.head_rate},
     ]
-    optimizer = torch.optim.SGD(
-        groups, lr=settings.rate, momentum=settings.momentum, weight_decay=settings.weight_decay
+    optimizer: torch.optim.Optimizer = (
+        torch.optim.AdamW(groups, lr=settings.rate, weight_decay=settings.weight_decay)
+        if settings.optimizer == "adamw"
+        else torch.optim.SGD(groups, lr=settings.rate, momentum=settings.momentum, weight_decay=settings.weight_decay)
     )
     step = _restore(detector, optimizer, names, weights, folder)
     if step == settings.steps:
@@ -86,8 +88,8 @@ def fine_tune(
     def write() -> Path:
         tensors = {f"module.{name}": value for name, value in _learned(detector).items()}
         for name, weight in zip(names, weights, strict=True):
-            if "momentum_buffer" in optimizer.state[weight]:
-                tensors[f"momentum.{name}"] = optimizer.state[weight]["momentum_buffer"]
+            memory = {key: value for key, value in optimizer.state[weight].items() if isinstance(value, Tensor)}
+            tensors |= {f"optimizer.{name}|{key}": value for key, value in memory.items()}
         return write_checkpoint(folder, Checkpoint(tensors, {"step": step}), step=step, before=newest)
 
     written = time.monotonic()
@@ -133,17 +135,20 @@ def _learned(detector: RCNN) -> dict[str, Tensor]:
 
 
 def _restore(
-    detector: RCNN, optimizer: torch.optim.SGD, names: list[str], weights: list[torch.nn.Parameter], folder: Path
+    detector: RCNN, optimizer: torch.optim.Optimizer, names: list[str], weights: list[torch.nn.Parameter], folder: Path
 ) -> int:
     found, _ = newest_checkpoint(folder)
     if found is None:
         return 0
     module = {name.removeprefix("module."): v for name, v in found.tensors.items() if name.startswith("module.")}
     detector.load_state_dict(module, strict=False)
-    for name, weight in zip(names, weights, strict=True):
-        if f"momentum.{name}" in found.tensors:
-            memory = torch.empty_like(weight).copy_(found.tensors[f"momentum.{name}"])
-            optimizer.state[weight]["momentum_buffer"] = memory
+    memory = [name for name in found.tensors if name.startswith("optimizer.")]
+    of = dict(zip(names, weights, strict=True))
+    for entry in memory:
+        name, _, key = entry.removeprefix("optimizer.").partition("|")
+        kept = found.tensors[entry]
+        # Laid out in memory as the weight is; a count of steps has a layout of its own.
+        optimizer.state[of[name]][key] = torch.empty_like(of[name]).copy_(kept) if kept.dim() else kept.clone()
     return int(found.facts["step"])
 
 
