@@ -1,5 +1,7 @@
 """Trunks: any network of the catalogue, cut anywhere, gives what the whole network gives there."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -191,3 +193,15 @@ def test_refusals():
         find_maps("resnet51", [16])
     with pytest.raises(ConfigError, match="do not follow one another"):
         build_trunk("resnet18", in_channels=3, maps=["layer3.0.conv1"], frozen=0)
+
+
+def test_a_layer_that_is_put_in_the_place_of_another_is_the_one_that_runs():
+    """Synchronized normalization, folding and averaging all exchange layers afterwards."""
+    trunk, _ = build_trunk("resnet18", in_channels=3, maps=[8], frozen=0, freeze_norm=False)
+    twin = copy.deepcopy(trunk)
+    x = torch.randn(1, 3, 32, 32)
+    wanted = trunk.eval()(x)[0]
+    torch.testing.assert_close(twin.eval()(x)[0], wanted)
+    twin.bn1 = nn.Identity()
+    assert not torch.allclose(twin(x)[0], wanted)
+    torch.testing.assert_close(trunk(x)[0], wanted)

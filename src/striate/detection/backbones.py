@@ -72,45 +72,50 @@ class Trunk(nn.Module):
     def __init__(self, network: nn.Module, places: Sequence[MapPlace], *, frozen: str | None = None) -> None:
         super().__init__()
         self.places = tuple(places)
-        _take(network, self, "", [place.layer for place in places], stops=[p.layer for p in places] + [frozen or ""])
-        self._links = list(_links(self, "", [*(place.layer for place in places), *([frozen] if frozen else [])]))
-        paths = [path for path, _ in self._links]
+        _take(network, self, "", [place.layer for place in places])
+        stops = [*(place.layer for place in places), *([frozen] if frozen else [])]
+        paths = [path for path, _ in _links(self, "", stops)]
+        self._paths = tuple(paths)  # not the layers themselves: somebody may put others in their place
         wanted = [place.layer for place in places]
         if any(layer not in paths for layer in wanted) or (frozen is not None and frozen not in paths):
             raise ConfigError(f"Trunk: {wanted} (frozen until {frozen}) do not follow one another; known are {paths}.")
         self._frozen_links = paths.index(frozen) + 1 if frozen is not None else 0
-        for _, module in self._links[: self._frozen_links]:
+        for _, module in self._chain()[: self._frozen_links]:
             module.requires_grad_(False)
 
     @property
     def frozen_parameters(self) -> tuple[str, ...]:
         """Names of the weights that never learn."""
-        still = tuple(f"{path}." for path, _ in self._links[: self._frozen_links])
+        still = tuple(f"{path}." for path in self._paths[: self._frozen_links])
         return tuple(name for name, _ in self.named_parameters() if name.startswith(still))
 
     def train(self, mode: bool = True) -> "Trunk":
         """Training mode for the layers that learn; the frozen ones stay in evaluation mode."""
         super().train(mode)
-        for _, module in self._links[: self._frozen_links]:
+        for _, module in self._chain()[: self._frozen_links]:
             module.eval()
         return self
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> list[Tensor]:
         """The maps `n c h w`, the finest first."""
         wanted = [place.layer for place in self.places]
+        chain = self._chain()
         found: dict[str, Tensor] = {}
         x = images
         with torch.no_grad():
-            for path, module in self._links[: self._frozen_links]:
+            for path, module in chain[: self._frozen_links]:
                 x = module(x)
                 if path in wanted:
                     found[path] = x
         with _wide_depthwise() if torch.is_grad_enabled() else nullcontext():
-            for path, module in self._links[self._frozen_links :]:
+            for path, module in chain[self._frozen_links :]:
                 x = module(x)
                 if path in wanted:
                     found[path] = x
         return [found[layer] for layer in wanted]
+
+    def _chain(self) -> list[tuple[str, nn.Module]]:
+        return [(path, self.get_submodule(path)) for path in self._paths]
 
 
 class _WideDepthwise(TorchFunctionMode):
@@ -250,14 +255,14 @@ def _center(backbone: str, row: LayerRow) -> float:
     return float(field.start[0]) + float(field.size[0]) / 2
 
 
-def _take(network: nn.Module, into: nn.Module, path: str, wanted: Sequence[str], *, stops: Sequence[str]) -> bool:
+def _take(network: nn.Module, into: nn.Module, path: str, wanted: Sequence[str]) -> bool:
     """Put the children of `network` up to the last wanted one into `into`; tells whether the last one was reached."""
     for name, child in network.named_children():
         here = f"{path}.{name}" if path else name
         inside = [layer for layer in wanted if layer.startswith(f"{here}.")]
         if inside and isinstance(child, nn.Sequential):
             part: nn.Module = nn.Sequential()
-            done = _take(child, part, here, wanted, stops=stops)
+            done = _take(child, part, here, wanted)
         else:
             part, done = child, here == wanted[-1]
         into.add_module(name, part)
