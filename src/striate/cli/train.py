@@ -8,17 +8,16 @@ from cyclopts import Parameter
 
 from striate.cli.console import ANSWER, ProgressLine, print_json, print_next, print_note, print_result
 from striate.cli.errors import Exit
-from striate.cli.processes import is_elastic, is_speaker
+from striate.cli.processes import is_speaker
 from striate.cli.stopping import stoppable
 from striate.cli.train_flags import TrainFlags, given_flags
-from striate.cli.words import command, percent, rate_words, score_words
+from striate.cli.train_screen import TrainScreen
+from striate.cli.words import command, score_words
 from striate.data.files import printable
 from striate.errors import ConfigError, DataError, UnknownNameError, nearest
 from striate.recipes.train_config import TrainConfig
 
 if TYPE_CHECKING:
-    from striate.recipes.train_plan import TrainPlan
-    from striate.training.events import EpochDone, StepDone, Stopped, TrainingDone
     from striate.training.run_folder import RunFolder
 
 __all__ = ["train"]
@@ -28,6 +27,8 @@ def train(
     data: Annotated[Path | None, Parameter(show_default=False)] = None,
     /,
     *,
+    models: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    backbone: str | None = None,
     resume: Path | None = None,
     config: Path | None = None,
     dry_run: bool = False,
@@ -37,11 +38,18 @@ def train(
 ) -> int:
     """Learn classes from labeled pictures: a folder of class folders, a CSV, MNIST's files, npz or tar shards.
 
-    The weights go into runs/classify/NAME, and every other verb takes that folder as its network. Ctrl-C writes a
-    checkpoint and says how to go on. With several processes: torchrun --nproc-per-node 2 -m striate train …
+    From pictures with boxes (VOC, COCO, YOLO) a detector learns: --model faster_rcnn, or another of striate models
+    --task detect. --models rcnn,fast_rcnn,faster_rcnn,yolo trains several, one after another, to be compared; the same
+    command again goes on where it was.
+
+    The weights go into runs/classify/NAME or runs/detect/NAME, and every other verb takes that folder as its network.
+    Ctrl-C writes a checkpoint and says how to go on. With several processes: torchrun --nproc-per-node 2 -m striate
+    train …
 
     Args:
         data: The pictures.
+        models: Several networks instead of one, with commas or spaces between; each gets its own run.
+        backbone: Of a detector: the network that computes its features.
         resume: Go on with this run, in its folder and with its settings.
         config: Take the settings of this YAML file, such as a run's config.yaml; options that are given win.
         dry_run: Say the plan, and do nothing.
@@ -50,6 +58,19 @@ def train(
         settings: Everything else.
     """
     flags = given_flags(settings)
+    if models is not None:
+        if resume is not None or find_lr or "model" in flags:
+            other = "--resume" if resume is not None else "--find-lr" if find_lr else "--model"
+            raise ConfigError(f"--models and {other} do not go together; to go on, repeat the command as it was.")
+        from striate.cli.train_many import train_many
+
+        given = _given(data, resume=None, config=config, flags=flags)
+        words = [word for name, value in flags.items() for word in _as_option(name, value)]
+        if config is not None:
+            words = ["--config", str(config), *words]
+        return train_many(models, given=given, backbone=backbone, words=words, dry_run=dry_run, json=json)
+    if backbone is not None:
+        flags["model"] = _on_backbone(flags.get("model"), backbone)
     given = _given(data, resume=resume, config=config, flags=flags)
     if find_lr:
         if resume is not None or dry_run:
@@ -68,12 +89,20 @@ def train(
             return _say_finished(folder, data=str(given["data"]), json=json)
     if dry_run:
         return _show_plan_only(given, folder=folder, json=json)
-    screen = _Screen(quiet=json)
+    screen = TrainScreen()
     with stoppable() as stop, screen:
         for event in recipe.run(given, resume=folder is not None, folder=folder, should_stop=stop.is_asked):
             screen.show(event)
             stop.waits_for_a_step |= isinstance(event, Started)
     return screen.finish(json=json)
+
+
+def _on_backbone(model: str | None, backbone: str) -> str:
+    from striate.recipes.train_many import with_backbone
+
+    if model is None:
+        raise ConfigError("--backbone is for detectors; give --model faster_rcnn, or another, too.")
+    return with_backbone(model, backbone)
 
 
 def _given(data: Path | None, *, resume: Path | None, config: Path | None, flags: dict[str, Any]) -> dict[str, Any]:
@@ -204,130 +233,3 @@ def _show_plan_only(given: dict[str, Any], *, folder: "RunFolder | None", json: 
             print_result(line)
         print_result(f"Would go to {printable(plan.folder.path)}")
     return Exit.OK
-
-
-class _Screen(ProgressLine):
-    """What a person sees of the events."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        super().__init__()
-        self._quiet = quiet
-        self._plan: TrainPlan | None = None
-        self._done: TrainingDone | None = None
-        self._stopped: Stopped | None = None
-        self._at = (0, 1)
-        self._report: Path | None = None
-
-    def show(self, event: object) -> None:
-        """One event of the recipe."""
-        from striate.detection.proposals import ProposalProgress
-        from striate.detection.rcnn_settings import FeaturesKept, FineTuned, StageDone, StageStarted
-        from striate.recipes.train_plan import TrainPlan, first_problems, say_seconds
-        from striate.training import events as e
-
-        match event:
-            case e.Stopped():
-                self._stopped = event
-            case e.TrainingDone():
-                self._done = event
-            case _ if not is_speaker():
-                pass
-            case e.ReportWritten():
-                self._report = event.path
-                self._say(*filter(None, [event.reason]))
-            case TrainPlan():
-                self._plan = event
-                self._say(*event.sentences(), *first_problems(event.data.problems))
-            case e.Resumed():
-                at = f"Going on after step {event.step:,} (epoch {event.epoch})."
-                self._say(*event.problems, at if event.step else "There is no checkpoint yet: it begins anew.")
-            case e.StepDone():
-                self._step(event)
-            case e.Validating():
-                self.update("training", *self._at, detail=f"validating {event.done:,} of {event.total:,}")
-            case e.EpochDone():
-                self._epoch(event)
-            case e.PicturesSkipped():
-                self._say(*(f"Left out {problem.where}: {problem.text}" for problem in event.problems))
-            case ProposalProgress():
-                self.update("searching for proposals", event.done, event.total)
-            case StageStarted():
-                self.update(event.stage, event.done, event.total)
-            case FineTuned():
-                self.update("fine-tuning", event.step, event.steps, detail=f"loss {event.loss:.3f}")
-            case FeaturesKept():
-                self.update("features", event.done, event.total)
-            case StageDone():
-                kept = " (done before)" if event.kept else ""
-                room = f", {event.disk_bytes / 1e6:,.0f} MB on the disk" if event.disk_bytes >= 1e5 else ""
-                self._say(f"{event.stage}: {say_seconds(event.seconds)}{room}{kept}")
-            case e.CheckpointFailed():
-                self._say(f"{event.reason} What was there before still holds.")
-
-    def finish(self, *, json: bool) -> int:
-        """The last lines; gives the exit code."""
-        plan, done = self._plan, self._done
-        # torchrun takes any other code for a failure, and would start again what was asked to stop.
-        code = Exit.INTERRUPTED if self._stopped and not is_elastic() else Exit.OK
-        if plan is None:
-            return code
-        folder = plan.folder
-        if json:
-            rows = folder.metrics()
-            print_json({"run": str(folder.path), **folder.status(), "rows": rows, "plan": plan.to_dict()})
-        elif self._stopped:
-            kept = f"a checkpoint is in {printable(folder.state)}"
-            print_result(
-                f"Stopped; {kept if self._stopped.is_kept else 'no checkpoint of this moment could be written'}"
-            )
-            print_next(command("striate", "train", "--resume", folder.path))
-        elif done is not None:
-            self._finished(plan, done)
-        return code
-
-    def _finished(self, plan: "TrainPlan", done: "TrainingDone") -> None:
-        from striate.recipes.train_data import say_many
-        from striate.recipes.train_plan import say_seconds
-
-        folder = plan.folder
-        early = f" (nothing got better for {plan.config.patience} epochs)" if done.early else ""
-        best = done.best_score
-        score = "" if best is None else f"; best {score_words(best, done.score)} after epoch {done.best_epoch}"
-        print_result(
-            f"Finished: {say_many(done.epochs, 'epoch')} in {say_seconds(done.seconds)}{early}{score}.",
-            style=ANSWER,
-        )
-        print_result(f"Weights {printable(folder.best)}")
-        print_result(f"Run     {printable(folder.path)}")
-        if self._report is not None:
-            print_result(f"Report  {printable(self._report)}")
-        print_next(command("striate", "evaluate", folder.path))
-
-    def _step(self, event: "StepDone") -> None:
-        self._at = (event.step, event.steps)
-        detail = f"epoch {event.epoch}, loss {event.mean_loss:.3f}, {rate_words(event.images_per_s)} images/s"
-        self.update("training", event.step, event.steps, detail=detail)
-
-    def _epoch(self, event: "EpochDone") -> None:
-        row = event.row
-        parts = [f"loss {row['train_loss']:.3f}"] if "train_loss" in row else []
-        if "train_top1" in row:
-            parts.append(f"top-1 {percent(row['train_top1'])}")
-        line = f"epoch {row['epoch']:>3}   {', '.join(parts)}"
-        scores = []
-        if "val_loss" in row:
-            scores.append(f"validation loss {row['val_loss']:.3f}")
-        if "val_top1" in row:
-            scores.append(f"top-1 {percent(row['val_top1'])}")
-        if "val_map50" in row:
-            scores.append(f"validation {score_words(row['val_map50'], 'map50')}")
-        if scores:
-            line += f"   {', '.join(scores)}{' (best)' if event.is_best else ''}"
-        if "images_per_s" in row:
-            line += f"   {rate_words(row['images_per_s'])} images/s"
-        self._say(line)
-
-    def _say(self, *lines: str) -> None:
-        with self.aside():
-            for line in lines:
-                print_note(line)

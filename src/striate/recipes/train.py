@@ -31,7 +31,7 @@ from striate.draw import encode_png
 from striate.errors import ConfigError, DataError, StriateError
 from striate.models.catalogue import find_entry
 from striate.recipes.train_box_plan import plan_box_training
-from striate.recipes.train_config import TrainConfig
+from striate.recipes.train_config import TrainConfig, asked_for
 from striate.recipes.train_data import counts_by_class
 from striate.recipes.train_facts import StageTimes, note_detector
 from striate.recipes.train_plan import TrainPlan, plan_training
@@ -91,7 +91,7 @@ def _run(
     yield plan
     with _claimed(plan) if world.is_main else nullcontext():
         if world.is_main:
-            _write_facts(plan, resume=resume)
+            _write_facts(plan, asked=asked_for(given), resume=resume)
             remember_run(given, str(plan.folder.path.resolve()))
         world.wait()
         done = False
@@ -214,7 +214,7 @@ def _claimed(plan: TrainPlan) -> Iterator[None]:
                     path.rmdir()
 
 
-def _write_facts(plan: TrainPlan, *, resume: bool) -> None:
+def _write_facts(plan: TrainPlan, *, asked: Mapping[str, Any], resume: bool) -> None:
     """Say in the folder what will be done; what an earlier sitting of the run said there stays.
 
     Raises:
@@ -226,7 +226,7 @@ def _write_facts(plan: TrainPlan, *, resume: bool) -> None:
         raise ConfigError(f"'{folder.path}' is a run already; choose another --name.")
     try:
         if not (folder.path / "environment.json").exists():
-            folder.write_environment({**_environment(plan), "resumed": []})
+            folder.write_environment({**_environment(plan), "asked": asked, "resumed": []})
         if not (folder.path / "data.json").exists():
             folder.write_data(_data_facts(plan))
         if not folder.exists():  # last: with it the folder is a run

@@ -13,7 +13,10 @@ from pydantic import Field
 from striate.errors import UnknownNameError, nearest
 from striate.training.settings import TrainSettings
 
-__all__ = ["TrainConfig", "find_preset", "presets", "usual_policy"]
+__all__ = ["TrainConfig", "asked_for", "find_preset", "presets", "usual_policy"]
+
+# What may differ from one sitting of a run to the next: it says where and how fast, not what is learned.
+_OF_THE_SITTING = {"name", "root", "workers", "device", "checkpoint_minutes", "strategy"}
 
 
 class TrainConfig(TrainSettings):
@@ -61,6 +64,26 @@ class TrainConfig(TrainSettings):
     def settings(self) -> TrainSettings:
         """The settings of the loop alone."""
         return TrainSettings(**{name: getattr(self, name) for name in TrainSettings.model_fields})
+
+
+def asked_for(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody asked for, as JSON values: two runs that were asked for alike learn the same.
+
+    Args:
+        given: Settings by name; `data` is among them. Those that were left open are not.
+
+    Raises:
+        pydantic.ValidationError: If a value is outside its rule.
+
+    >>> asked_for({"data": "/photos", "model": "resnet18", "workers": 4})
+    {'data': '/photos', 'model': 'resnet18'}
+    """
+    config = TrainConfig(**given)
+    values: dict[str, Any] = config.model_dump(mode="json", include=set(given) - _OF_THE_SITTING)
+    values["data"] = str(config.data.resolve())
+    if "weights" in values and Path(config.weights).exists():
+        values["weights"] = str(Path(config.weights).resolve())
+    return values
 
 
 def usual_policy(*, side: int, fine_tuning: bool) -> str:

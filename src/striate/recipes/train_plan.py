@@ -22,7 +22,17 @@ from striate.training.run_folder import RunFolder
 from striate.training.task import Pipeline, Task
 from striate.training.world import World
 
-__all__ = ["TrainPlan", "absolute_start", "first_problems", "plan_training", "resolve", "run_name", "say_seconds"]
+__all__ = [
+    "TrainPlan",
+    "absolute_start",
+    "check_name",
+    "first_problems",
+    "plan_training",
+    "resolve",
+    "run_name",
+    "say_seconds",
+    "usual_name",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,21 +206,35 @@ def _task(config: TrainConfig, data: LearningData, begun: Beginning, augmentatio
     )
 
 
+def usual_name(config: TrainConfig) -> str:
+    """What a run is called that nobody named: network and data."""
+    stem = re.sub(r"[^\w.+-]+", "-", config.data.resolve().stem).strip("-.") or "data"
+    return f"{config.model.partition('.')[0]}-{stem}"
+
+
+def check_name(config: TrainConfig) -> None:
+    """Refuse names that are no plain name of a folder.
+
+    Raises:
+        ConfigError: With the name.
+    """
+    if config.name is not None and not re.fullmatch(r"[\w][\w.+-]*", config.name):
+        raise ConfigError(
+            f"name '{config.name}' must be letters, digits, '.', '_', '+' and '-' (a folder under {config.root})."
+        )
+
+
 def run_name(config: TrainConfig, task: str) -> str:
     """The name that was given, or one of model and data that is not taken."""
     if config.name is not None:
-        if not re.fullmatch(r"[\w][\w.+-]*", config.name):
-            raise ConfigError(
-                f"name '{config.name}' must be letters, digits, '.', '_', '+' and '-' (a folder under {config.root})."
-            )
+        check_name(config)
         path = config.root / task / config.name
         if RunFolder(path).exists():
             raise ConfigError(
                 f"'{path}' is a run already. Go on with it: striate train --resume {path}. Or choose another --name."
             )
         return config.name
-    stem = re.sub(r"[^\w.+-]+", "-", config.data.resolve().stem).strip("-.") or "data"
-    base = f"{config.model.partition('.')[0]}-{stem}"
+    base = usual_name(config)
     names = [base, *(f"{base}-{number}" for number in range(2, 10_000))]
     return next(name for name in names if not (config.root / task / name).exists())
 
