@@ -61,8 +61,8 @@ def fine_tune(
 
     Source: Girshick et al. 2014, arXiv:1311.2524, section 2.3 (domain-specific fine-tuning).
 
-    Differs: AdamW by default. A step takes its crops from a few pictures, and normalization sees parts of 32 of them. The rate falls
-        along half a cosine, for the steps are few.
+    Differs: AdamW by default. A step takes its crops from a few pictures, and normalization sees parts of 32 of them.
+        The rate falls along half a cosine, for the steps are few.
     """
     first = torch.Generator().manual_seed(settings.seed)
     with torch.no_grad():
