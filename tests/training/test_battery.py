@@ -1,4 +1,4 @@
-"""Every network of the catalogue learns sixteen pictures by heart: the loss falls within a few steps.
+"""Every classifier of the catalogue learns sixteen pictures by heart: the loss falls within a few steps.
 
 Sizes are the smallest that a network takes, so that a battery of forty is minutes and not hours; what needs more than
 ten seconds is marked slow.
@@ -23,7 +23,7 @@ from striate.training.settings import TrainSettings
 from striate.training.world import ALONE
 from tests.training.test_learner import batch_of
 
-CLASSIFIERS = [name for name in list_models() if find_entry(name).classifier]
+CLASSIFIERS = [name for name in list_models("classify") if find_entry(name).classifier]
 LARGE = 30e6  # parameters from which a network is slow to train, at any size
 DEEP = {"resnet101", "resnet101_v1", "resnet110"}
 PAPER_SIZE = {"googlenet_2014", "alexnet_2012"}  # their heads fit the paper's size alone

@@ -20,12 +20,16 @@ def on_meta(name: str) -> tuple[nn.Module, list[Stage]]:
     return module, stages_of(module, classifier=find_entry(name).classifier)
 
 
-@pytest.mark.parametrize("name", [name for name in list_models() if find_entry(name).classifier])
+# R-CNN is not learned by one loss: what answers are machines and regressors, which no optimizer sees.
+BY_STEPS = [name for name in list_models() if find_entry(name).classifier and not name.startswith("rcnn")]
+
+
+@pytest.mark.parametrize("name", BY_STEPS)
 def test_every_weight_is_in_one_stage_and_the_classifier_comes_last(name: str) -> None:
     module, stages = on_meta(name)
     listed = [parameter for stage in stages for parameter in stage.parameters]
     assert sorted(listed) == sorted(parameter for parameter, _ in module.named_parameters())
-    assert len(stages) >= 3
+    assert len(stages) >= (1 if find_entry(name).task == "detect" else 3)
     kinds = [stage.is_classifier for stage in stages]
     assert kinds == sorted(kinds)
     assert any(kinds) == (name != "lenet5")  # the codes that it answers with are fixed

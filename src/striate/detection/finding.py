@@ -135,7 +135,7 @@ def _detect_one(
 ) -> Detections:
     size = (photo.shape[0], photo.shape[1])
     cut = plain_augmentation(network.preprocessing).geometry.cut(size, Draws(0, 0, [0]), 0)
-    canvas = torch.from_numpy(np.ascontiguousarray(render_cut(photo, cut))).permute(2, 0, 1)[None]  # 1 3 h w
+    canvas = torch.from_numpy(np.array(render_cut(photo, cut))).permute(2, 0, 1)[None]  # 1 3 h w
     filled = filled_size(cut, size)
     x = network.preprocessing.normalize(canvas.to(network.device).float().div(255))
     x = empty_beyond(x, [filled]).contiguous(memory_format=torch.channels_last)
