@@ -84,6 +84,9 @@ def _say_plan(plan: "ManyPlan", given: Mapping[str, Any]) -> None:
     from striate.recipes.train_plan import say_seconds
 
     what = "detectors" if plan.task == "detect" else "networks"
+    if all(member.state == "finished" for member in plan.members):
+        print_note(f"All {len(plan.members)} {what} are trained on {printable(given['data'])} already.")
+        return
     print_note(
         f"Train {len(plan.members)} {what} on {printable(given['data'])}, one after another: about "
         f"{say_seconds(plan.seconds)}{', proposals left out' if plan.task == 'detect' else ''}."

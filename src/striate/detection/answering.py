@@ -60,7 +60,6 @@ def answer_set(
             f"({', '.join(tuple(network.labels)[:4])} …); evaluate it on pictures of the classes that it knows."
         )
     regions = None
-    per_proposals = float("nan")
     if module.takes_proposals:
         settings = proposals or ProposalSettings()
         search = find_proposals(pictures, settings, cache=cache, workers=workers, max_megapixels=max_megapixels)
@@ -71,8 +70,6 @@ def answer_set(
                 regions = end.value
             else:
                 yield "searching for proposals", event.done, event.total
-        fresh = len(pictures) - regions.from_cache
-        per_proposals = regions.seconds / fresh if fresh else float("nan")
     found: list[Detections] = []
     kept: list[int] = []
     seconds: list[float] = []
@@ -101,7 +98,7 @@ def answer_set(
         [pictures.truth[i] for i in kept],
         [pictures.name(i) for i in kept],
         seconds=np.array(seconds),
-        proposal_seconds=np.full(len(kept), per_proposals) if regions is not None else None,
+        proposal_seconds=None if regions is None else np.array(regions.times)[kept],
         facts=facts,
     )
     return answers, tuple(problems)

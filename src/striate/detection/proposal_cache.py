@@ -56,20 +56,40 @@ class ProposalCache:
 
     def get(self, key: str) -> NDArray[np.float32] | None:
         """The boxes of this key, float32 `r 4`; None where there are none, or the file is damaged."""
+        found = self.get_timed(key)
+        return None if found is None else found[0]
+
+    def get_timed(self, key: str) -> tuple[NDArray[np.float32], float] | None:
+        """The boxes of this key, and the seconds that it took to find them: NaN where nobody wrote them down."""
         path = self._path(key)
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
                 boxes = archive["boxes"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError):
+                seconds = float(archive["seconds"]) if "seconds" in archive else float("nan")
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+            NotImplementedError,
+        ):
             return None
         if boxes.dtype != np.float32 or boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
             return None
         with suppress(OSError):
             os.utime(path)  # asked for just now
-        return np.asarray(boxes)
+        return np.asarray(boxes), seconds
 
-    def put(self, key: str, boxes: NDArray[np.float32]) -> None:
+    def put(self, key: str, boxes: NDArray[np.float32], *, seconds: float = float("nan")) -> None:
         """Keep the boxes of a key.
+
+        Args:
+            key: What they follow from.
+            boxes: float32 `r 4`.
+            seconds: What it took to find them.
 
         Raises:
             DataError: If the disk does not take them.
@@ -77,7 +97,7 @@ class ProposalCache:
         if not self.max_bytes:
             return
         stream = io.BytesIO()
-        np.savez_compressed(stream, boxes=np.asarray(boxes, dtype=np.float32))
+        np.savez_compressed(stream, boxes=np.asarray(boxes, dtype=np.float32), seconds=np.float64(seconds))
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -96,6 +96,8 @@ class Proposals:
         problems: Pictures that cannot be read; they have no boxes.
         seconds: Wall time it took.
         from_cache: How many pictures' boxes were found before.
+        times: Seconds that each picture took one thread, also those found before; NaN where nobody knows, empty where
+            nobody measured.
     """
 
     boxes: tuple[Boxes, ...]
@@ -103,6 +105,7 @@ class Proposals:
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
     from_cache: int = 0
+    times: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -112,11 +115,21 @@ class Proposals:
 
     def subset(self, indices: ArrayLike) -> "Proposals":
         """Those of some of the pictures, in the order given; problems stay."""
-        return replace(self, boxes=tuple(self.boxes[i] for i in np.asarray(indices, dtype=np.int64).tolist()))
+        places = np.asarray(indices, dtype=np.int64).tolist()
+        times = tuple(self.times[i] for i in places) if self.times else ()
+        return replace(self, boxes=tuple(self.boxes[i] for i in places), times=times)
 
     def first(self, count: int) -> "Proposals":
         """At most `count` boxes of each picture: the most promising."""
         return replace(self, boxes=tuple(boxes[:count] for boxes in self.boxes))
+
+
+class _Found(NamedTuple):
+    """The proposals of one picture, the seconds they took, and whether they were found before."""
+
+    boxes: Boxes
+    seconds: float
+    is_kept: bool
 
 
 def propose(pixels: NDArray[np.uint8], settings: ProposalSettings) -> Boxes:
@@ -168,10 +181,11 @@ def find_proposals(
         raise ConfigError(f"find_proposals: workers must be 1 or more, got {workers}.")
     begun = time.perf_counter()
     every: list[Boxes] = []
+    times: list[float] = []
     problems: list[Problem] = []
     from_cache = boxes = 0
 
-    def one(index: int) -> tuple[Boxes, bool] | Problem:
+    def one(index: int) -> _Found | Problem:
         return _of_picture(pictures, index, settings, cache, max_megapixels)
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="striate-proposals")
@@ -181,14 +195,17 @@ def find_proposals(
                 if isinstance(found, Problem):
                     problems.append(found)
                     every.append(np.zeros((0, 4), dtype=np.float32))
+                    times.append(float("nan"))
                 else:
-                    every.append(found[0])
-                    from_cache += found[1]
-                    boxes += len(found[0])
+                    every.append(found.boxes)
+                    times.append(found.seconds)
+                    from_cache += found.is_kept
+                    boxes += len(found.boxes)
                 yield ProposalProgress(len(every), len(pictures), from_cache, boxes, time.perf_counter() - begun)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return Proposals(tuple(every), settings, tuple(problems), time.perf_counter() - begun, from_cache)
+    took = time.perf_counter() - begun
+    return Proposals(tuple(every), settings, tuple(problems), took, from_cache, tuple(times))
 
 
 def proposals_for(
@@ -220,32 +237,34 @@ def proposals_for(
 
 def _of_picture(
     pictures: BoxSet, index: int, settings: ProposalSettings, cache: ProposalCache | None, max_megapixels: float
-) -> tuple[Boxes, bool] | Problem:
+) -> _Found | Problem:
     try:
         data = pictures.store.read(index)
         key = f"{picture_key(data)[:40]}-{settings.fingerprint}"
-        kept = cache.get(key) if cache is not None else None
+        kept = cache.get_timed(key) if cache is not None else None
         if kept is not None:
-            return kept, True
+            return _Found(*kept, True)
         pixels = pictures.pictures.decode(index, data, max_megapixels=max_megapixels)
     except DataError as error:
         where = pictures.where(index)
         return Problem("unreadable", where, f"{str(error).removeprefix(f'{where}: ')} It has no proposals.")
+    begun = time.perf_counter()
     boxes = propose(pixels, settings)
+    seconds = time.perf_counter() - begun
     if cache is not None:
-        cache.put(key, boxes)
-    return boxes, False
+        cache.put(key, boxes, seconds=seconds)
+    return _Found(boxes, seconds, False)
 
 
 def _in_order(
     pool: ThreadPoolExecutor,
-    work: Callable[[int], tuple[Boxes, bool] | Problem],
+    work: Callable[[int], _Found | Problem],
     indices: Iterable[int],
     *,
     ahead: int,
-) -> Generator[tuple[Boxes, bool] | Problem, None, None]:
+) -> Generator[_Found | Problem, None, None]:
     """Results in the order of the indices; no more than `ahead` pictures are held at a time."""
-    waiting: deque[Future[tuple[Boxes, bool] | Problem]] = deque()
+    waiting: deque[Future[_Found | Problem]] = deque()
     for index in indices:
         waiting.append(pool.submit(work, index))
         if len(waiting) > ahead:

@@ -132,6 +132,7 @@ def record_scores(folder: Path, evaluation: BoxEvaluation) -> None:
 
     mean = evaluation.mean_ap
     timed = int(np.isfinite(evaluation.predictions.seconds).sum())
+    regions = evaluation.predictions.facts.get("proposals")
     update_detector_facts(
         folder,
         mean_ap=known(mean.value),
@@ -141,6 +142,7 @@ def record_scores(folder: Path, evaluation: BoxEvaluation) -> None:
         evaluated_pictures=len(evaluation.predictions),
         test_seconds=known(evaluation.seconds),
         proposal_seconds=known(evaluation.proposal_seconds),
+        proposals_per_picture=float(regions) if isinstance(regions, int | float) else None,
         test_pictures=timed or None,
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from striate.detection.detector_facts import TrainingStage, update_detector_facts
+from striate.detection.faster_rcnn import FasterRCNN
 from striate.detection.learning import DetectionTask
 from striate.detection.proposals import ProposalProgress
 from striate.detection.rcnn_settings import RCNNTrained
@@ -22,7 +23,9 @@ class StageTimes:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.cache_bytes = 0
+        self.from_cache = 0  # pictures whose proposals were found before, and cost this training nothing
         self._searched = 0.0  # of the set before, whose last event has gone by
+        self._kept = 0
         self._total = 0
 
     def take(self, event: object) -> None:
@@ -30,7 +33,9 @@ class StageTimes:
         if isinstance(event, ProposalProgress):
             if event.total != self._total:
                 self._total, self._searched = event.total, self.seconds.get("proposals", 0.0)
+                self._kept = self.from_cache
             self.seconds["proposals"] = self._searched + event.seconds
+            self.from_cache = self._kept + event.from_cache
         elif isinstance(event, RCNNTrained):
             self.seconds = dict(event.seconds)
             self.cache_bytes = sum(event.disk_bytes.values())
@@ -49,6 +54,9 @@ def note_detector(plan: TrainPlan, times: StageTimes) -> Path:
     task = plan.task
     takes = isinstance(task, DetectionTask) and task.module.takes_proposals
     stem = entry.name.partition("_resnet50_fpn")[0]
+    before = (
+        f"The proposals of {times.from_cache:,} pictures were found before; the time of its training is without them."
+    )
     family = next((kind for name, kind in _FAMILIES.items() if stem == name or stem.startswith(f"{name}_")), "other")
     update_detector_facts(
         folder.path,
@@ -60,6 +68,8 @@ def note_detector(plan: TrainPlan, times: StageTimes) -> Path:
         parameters=plan.estimate.parameters,
         image_size=plan.beginning.preprocessing.input_size,
         proposals="selective search" if takes else "none" if entry.name.startswith("yolo") else "network",
+        proposals_per_picture=_own_proposals(task),
+        notes=(before,) if times.from_cache else None,
         stages=tuple(TrainingStage(name, round(seconds, 3)) for name, seconds in times.seconds.items()),
         training_pictures=len(plan.data.train),
         weights_bytes=folder.best.stat().st_size if folder.best.is_file() else None,
@@ -68,3 +78,9 @@ def note_detector(plan: TrainPlan, times: StageTimes) -> Path:
         threads=torch.get_num_threads(),
     )
     return folder.path
+
+
+def _own_proposals(task: object) -> float | None:
+    """How many boxes the heads judge where the network proposes them itself."""
+    module = task.module if isinstance(task, DetectionTask) else None
+    return float(module.rpn.settings.after[1]) if isinstance(module, FasterRCNN) else None

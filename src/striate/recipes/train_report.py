@@ -19,6 +19,7 @@ from striate.detection.detector_facts import FACTS_FILE
 from striate.models import load
 from striate.recipes.evaluate import gallery_pictures, network_cost, run_facts, versions
 from striate.recipes.evaluate_boxes import mistake_crops, record_scores
+from striate.recipes.train_times import timed_alone
 from striate.report import build_evaluation_page
 from striate.report.detection_page import build_detection_page
 from striate.training.evaluation import Evaluation
@@ -66,10 +67,12 @@ def write_box_report(folder: RunFolder, pictures: BoxSet) -> Path:
         OSError: The disk does not take the page.
     """
     began = perf_counter()
-    answers = BoxPredictions.load(folder.predictions)
+    answers, network = BoxPredictions.load(folder.predictions), load(folder.best)
+    if "epoch" in answers.facts:  # of the loop, which asks for many pictures at once
+        answers = timed_alone(answers, network, pictures)
     draft = evaluate_boxes(answers)
     crops = mistake_crops(draft, pictures)
-    cost = {"parameters": sum(weight.numel() for weight in load(folder.best).module.parameters())}
+    cost = {"parameters": sum(weight.numel() for weight in network.module.parameters())}
     provenance = _provenance(folder, began, {"network": folder.name})
     result = replace(draft, crops=crops, cost=cost, provenance=provenance)
     if (folder.path / FACTS_FILE).is_file():
