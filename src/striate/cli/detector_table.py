@@ -8,7 +8,7 @@ from striate.cli.console import print_table
 if TYPE_CHECKING:
     from striate.detection.detector_facts import DetectorFacts
 
-__all__ = ["print_detectors"]
+__all__ = ["print_detectors", "ratio_scale"]
 
 TITLES = [
     "run",
@@ -34,6 +34,14 @@ def print_detectors(rows: "Sequence[tuple[str, DetectorFacts | None]]", *, answe
         answer: The row to set in the color of the answer.
     """
     print_table(TITLES, [_row(name, facts) for name, facts in rows], align="llrlrrrrrrr", answer=answer)
+
+
+def ratio_scale(facts: "DetectorFacts") -> str:
+    """What a ratio of speeds holds for: the number of proposals N, and the size of the canvas."""
+    known = facts.proposals_per_picture
+    regions = "no proposals" if facts.proposals == "none" else f"N = {_count(known)}" if known else "N unknown"
+    size = "size unknown" if facts.image_size is None else f"{'×'.join(str(side) for side in facts.image_size)} px"
+    return f"{regions}, {size}"
 
 
 def _row(name: str, facts: "DetectorFacts | None") -> list[str]:

@@ -201,7 +201,10 @@ def _pair(contestants: Sequence[Contestant], a: int, b: int, iou: float) -> Dete
         verdict = (
             f"{first.name} and {second.name} cannot be tested: they have no picture with the same boxes in common."
         )
-        return DetectorPair(a, b, 0, None, None, False, verdict, notes)
+        way = (
+            "Let both answer the same pictures (striate evaluate RUN DATA), then compare the folders with the answers."
+        )
+        return DetectorPair(a, b, 0, None, None, False, verdict, (*notes, way))
     interval, p = paired_map(first.predictions.subset(rows_a), second.predictions.subset(rows_b), iou=iou)
     if np.isnan(p):
         verdict = f"{first.name} and {second.name} cannot be tested: nothing is to be found on their common pictures."
