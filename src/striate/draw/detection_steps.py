@@ -20,7 +20,15 @@ from striate.draw.sheet import Tile, draw_sheet
 from striate.draw.themes import THEMES
 from striate.errors import ConfigError, ShapeError
 
-__all__ = ["draw_anchors", "draw_cell_map", "draw_class_cells", "draw_proposals", "draw_roi_grid", "draw_suppression"]
+__all__ = [
+    "draw_anchors",
+    "draw_candidates",
+    "draw_cell_map",
+    "draw_class_cells",
+    "draw_proposals",
+    "draw_roi_grid",
+    "draw_suppression",
+]
 
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
@@ -103,7 +111,7 @@ def draw_anchors(
         raise ShapeError(f"positive must be one for each of the {len(corners)} anchors; got {len(matched)}.")
     width = line_width(canvas)
     for box in corners[~matched]:
-        frame_box(canvas, box, Line(max(1, width // 2), THEMES["dark"]["ink"], opacity=0.75), _BLACK)
+        frame_box(canvas, box, Line(max(1, round(0.7 * width)), THEMES["dark"]["ink"], opacity=0.8), _BLACK)
     for box in check_boxes([] if truth is None else truth, "truth") * zoom:
         frame_box(canvas, box, Line(max(1, width // 2), _WHITE, dash=1), _BLACK)
     for box in corners[matched]:
@@ -250,6 +258,47 @@ def draw_class_cells(
     boxes = [(columns[t], rows[s], columns[t + 1], rows[s + 1]) for s, t in (cells[kind] for kind in shown)]
     named = [(labels[kind], class_colors(theme)[kind % len(cycle)]) for kind in shown]
     return write_plates(canvas, np.array(boxes, dtype=np.float64), named, text_size(canvas), 1)
+
+
+def draw_candidates(
+    pixels: NDArray[np.uint8],
+    boxes: ArrayLike,
+    classes: ArrayLike,
+    labels: Sequence[str],
+    *,
+    scores: ArrayLike,
+    zoom: int = 1,
+) -> NDArray[np.uint8]:
+    """Boxes with classes before most of them go: thin lines in their classes' colors on the dimmed picture.
+
+    The less sure are drawn first and are the more transparent.
+
+    Args:
+        pixels: uint8 `h w 3`.
+        boxes: `n 4`, xyxy pixels.
+        classes: `n` positions in `labels`.
+        labels: Names of the classes.
+        scores: `n` numbers of at least 0; the highest has the full color.
+        zoom: How many times the picture is enlarged before, each pixel a square.
+
+    Returns:
+        uint8 `h w 3`, times `zoom`.
+
+    Raises:
+        ShapeError: As `draw_boxes`.
+        ConfigError: As `draw_boxes`.
+    """
+    corners = check_boxes(boxes, "boxes")
+    kinds, sure = np.asarray(classes).reshape(-1), np.asarray(scores, dtype=np.float64).reshape(-1)
+    draw_boxes(pixels[:1, :1], corners, kinds, labels, scores=sure, plates=False)  # refuses what cannot be drawn
+    canvas = _dimmed(_enlarged(pixels, zoom), 0.6)
+    cycle = class_colors("dark")
+    width, most = max(1, round(0.7 * line_width(canvas))), max(float(sure.max(initial=0.0)), 1e-12)
+    for row in np.argsort(sure, kind="stable").tolist():
+        opacity = float(0.3 + 0.7 * np.clip(sure[row] / most, 0, 1))
+        color = cycle[int(kinds[row]) % len(cycle)]
+        frame_box(canvas, corners[row] * zoom, Line(width, color, opacity=opacity), None)
+    return canvas
 
 
 def draw_suppression(
