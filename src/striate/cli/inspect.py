@@ -211,6 +211,10 @@ def _summarize(network: str, input_size: tuple[int, int] | None) -> "Summary":
     from striate.models import create_model, find_entry
 
     entry = find_entry(network.split(".", 1)[0])
+    if entry.task == "detect":
+        from striate.models.network import no_layer_table
+
+        raise no_layer_table(entry.name)
     if input_size is not None and min(input_size) < entry.min_size:
         raise ConfigError(
             f"--input-size must be at least {entry.min_size}x{entry.min_size} for {entry.name}, "

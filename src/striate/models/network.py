@@ -13,12 +13,12 @@ from striate.data import Labels, Preprocessing
 from striate.data.images import Images
 from striate.errors import ConfigError, WeightsError
 from striate.models.answer import Answer
-from striate.models.catalogue import list_models
+from striate.models.catalogue import find_entry, list_models
 from striate.models.device import pick_device
 from striate.probe import Summary, capture, summary
 from striate.weights import WeightRecord
 
-__all__ = ["Network"]
+__all__ = ["Network", "no_layer_table"]
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,22 @@ class Network:
         return capture(self.module, self.preprocess(images), layers)
 
     def summary(self, input_size: tuple[int, int] | None = None) -> Summary:
-        """The layer table at the network's own input size, or at `(height, width)`."""
+        """The layer table at the network's own input size, or at `(height, width)`.
+
+        Raises:
+            ConfigError: The network finds boxes: what its later layers do depends on what the earlier ones found.
+        """
+        if self.name in list_models("detect"):
+            raise no_layer_table(self.name)
         height, width = input_size or self.preprocessing.input_size
         channels = 1 if self.preprocessing.channels == "L" else 3
         return summary(self.module, (channels, height, width), name=self.name)
+
+
+def no_layer_table(detector: str) -> ConfigError:
+    """What is said to whoever asks for the layers of a detector, by its name in the catalogue."""
+    trunk = find_entry(detector).options.get("backbone")
+    instead = f": `striate inspect {trunk}` shows its trunk" if trunk else ""
+    return ConfigError(
+        f"'{detector}' finds boxes, and has no layer table{instead}; `striate detect PHOTO --stages` shows how it finds."
+    )
