@@ -153,5 +153,5 @@ def no_layer_table(detector: str) -> ConfigError:
     trunk = find_entry(detector).options.get("backbone")
     instead = f": `striate inspect {trunk}` shows its trunk" if trunk else ""
     return ConfigError(
-        f"'{detector}' finds boxes, and has no layer table{instead}; `striate detect PHOTO --stages` shows how it finds."
+        f"'{detector}' finds boxes, and has no layer table{instead}; `striate detect PHOTO --stages` draws its steps."
     )
