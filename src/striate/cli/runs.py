@@ -56,8 +56,9 @@ def runs(
         if line.problem:
             print_note(f"{printable(line.name)}: {printable(line.problem)}")
     whole = [line for line in found if line.best_score is not None]
-    if len(whole) > 1:
-        print_next(command("striate", "compare", *(Path(line.path) for line in whole[:2])))
+    alike = [line for line in whole if line.score == whole[0].score]  # detectors are not compared with classifiers
+    if len(alike) > 1:
+        print_next(command("striate", "compare", *(Path(line.path) for line in alike[:2])))
     elif whole:
         print_next(command("striate", "evaluate", Path(whole[0].path)))
     return Exit.OK
