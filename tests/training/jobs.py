@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from striate.models import create_model
 from striate.training.classification import ClassificationTask
 from striate.training.launch import failing_together, is_told_by_another
 from striate.training.loop import Trainer
+from striate.training.order import epoch_batches, share_of
 from striate.training.predictions import Predictions
 from striate.training.run_folder import RunFolder
 from striate.training.settings import TrainSettings
@@ -211,6 +212,48 @@ def train(out: Path, *, cases: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {name: fit(out / name, **case) for name, case in cases.items()}
 
 
+def fit_boxes(
+    folder: Path,
+    *,
+    kind: str,
+    norm: bool = False,
+    policy: str = "flip",
+    validation: int = 5,
+    broken: bool = False,
+    settings: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train a detector in this process's world; weights, metrics, and the boxes found on the validation pictures."""
+    from striate.detection.box_predictions import BoxPredictions
+    from tests.detection.shapes import shape_set
+    from tests.detection.small import box_task, box_trainer
+
+    world, _ = join_world("cpu")
+    learned = shape_set(12, side=96)
+    if broken:  # all that the second of two processes gets of the first batch
+        torn = share_of(epoch_batches(12, 4, seed=0, epoch=0), rank=1, size=2)
+        learned = replace(learned, store=_break(learned.pictures, tuple(next(torn).tolist())).store)
+    task = box_task(kind, norm=norm, policy=policy, train=learned, validation=shape_set(validation, side=96, seed=1))
+    given: dict[str, Any] = {"precision": "float64", "ema": 0.9} | (settings or {})
+    trainer = box_trainer(folder, task, world=world, **given)
+    for _ in trainer.run():
+        pass
+    world.wait()
+    answered = BoxPredictions.load(folder / "predictions.npz")
+    rows = [{k: v for k, v in row.items() if k not in {"seconds", "images_per_s"}} for row in trainer.progress.rows]
+    return {
+        "weights": {name: value.clone() for name, value in trainer.learner.kept_state().items()},
+        "rows": rows,
+        "names": list(answered.names),
+        "boxes": torch.from_numpy(answered.boxes),
+        "skipped": trainer.progress.skipped,
+    }
+
+
+def boxes(out: Path, *, cases: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Several trainings of detectors, one after another."""
+    return {name: fit_boxes(out / name, **case) for name, case in cases.items()}
+
+
 def normalize(out: Path) -> dict[str, float]:
     """The largest differences between joint batch normalization and torch's own on the whole batch, by case."""
     del out
@@ -318,7 +361,7 @@ def talk(out: Path) -> dict[str, Any]:
     return heard
 
 
-JOBS: dict[str, Callable[..., Any]] = {"train": train, "normalize": normalize, "talk": talk}
+JOBS: dict[str, Callable[..., Any]] = {"train": train, "boxes": boxes, "normalize": normalize, "talk": talk}
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from striate.data.digit_field import draw_field, is_field
 from striate.data.images import Images, checked_pixels, checked_tensor, read_photos, shown_shape
-from striate.data.resize import crop_start, cut, middle, resize_tensor, resized_size
+from striate.data.resize import crop_start, cut, middle, resize_tensor, resized_size, whole_px
 from striate.errors import ConfigError, ShapeError, nearest
 
 __all__ = ["Preprocessing", "View"]
@@ -168,7 +168,7 @@ class Preprocessing:
         if self.fit == "stretch":
             return self.input_size, self.input_size
         scale = min(first / h, second / w) if self.fit == "whole" else min(first / min(h, w), second / max(h, w))
-        resized = (max(round(h * scale), 1), max(round(w * scale), 1))
+        resized = (whole_px(h * scale), whole_px(w * scale))
         return resized, self.input_size if self.fit == "whole" else resized
 
     def _fitted_view(self, image: NDArray[np.uint8]) -> View:

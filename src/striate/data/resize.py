@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from striate.errors import ConfigError
 
-__all__ = ["crop_start", "cut", "middle", "resize_tensor", "resized_size"]
+__all__ = ["crop_start", "cut", "middle", "resize_tensor", "resized_size", "whole_px"]
 
 LONGEST_RATIO = 256
 
@@ -31,6 +31,15 @@ def resized_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
     """
     h, w = size
     return (int(shorter * h / w), shorter) if w <= h else (shorter, int(shorter * w / h))
+
+
+def whole_px(length: float) -> int:
+    """The nearest whole number of pixels, halves up, of a photo on a detector's canvas; at least 1.
+
+    >>> whole_px(2.5), whole_px(64.0), whole_px(0.2)
+    (3, 64, 1)
+    """
+    return max(math.floor(length + 0.5), 1)
 
 
 def crop_start(size: int, crop: int) -> int:

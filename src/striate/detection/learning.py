@@ -203,7 +203,7 @@ class DetectionTask(Task):
         """The sum of the detector's losses, picture by picture."""
         del settings
         parts = module(inputs.x, inputs.sizes, targets=inputs.targets, proposals=inputs.proposals)
-        whole = torch.stack([values.float() for values in parts.values()]).sum(0)
+        whole = _sum_of(parts)
         if not inputs.counts:
             return StepLosses(whole * 0, {name: values[:0] for name, values in {"loss": whole, **parts}.items()})
         return StepLosses(whole, {"loss": whole, **parts})
@@ -281,8 +281,9 @@ class DetectionTask(Task):
         with torch.inference_mode():
             found = module(x, sizes, proposals=proposals, score_threshold=LOWEST_SCORE)
             seconds = (perf_counter() - began) / len(batch)
+            torch.manual_seed(int(draws.seeds("validation")[0]))  # regions are drawn: the same ones in every epoch
             parts = module(x, sizes, targets=targets, proposals=proposals)
-        loss = torch.stack([values.float() for values in parts.values()]).sum(0).double().cpu()
+        loss = _sum_of(parts).double().cpu()
         rows = [torch.zeros(0, 7, dtype=torch.float64)]
         for row, (boxes, (_, cut)) in enumerate(zip(found, pairs, strict=True)):
             on_photo = found_on_photo(boxes, cut, self.labels, _size(batch, row))
@@ -321,6 +322,12 @@ def _targets(truth: Detections, *, like: Tensor) -> BoxTargets:
     boxes = torch.from_numpy(truth.boxes).to(like.device, torch.float32)
     classes = torch.from_numpy(truth.classes).to(like.device)
     return BoxTargets(boxes, classes, torch.from_numpy(truth.difficult | truth.crowd).to(like.device))
+
+
+def _sum_of(parts: Mapping[str, Tensor]) -> Tensor:
+    """The sum of the losses of each picture, at least in single precision."""
+    wide = [values if values.dtype == torch.float64 else values.float() for values in parts.values()]
+    return torch.stack(wide).sum(0)
 
 
 def _nothing(like: Tensor, *, takes_proposals: bool) -> BoxInputs:

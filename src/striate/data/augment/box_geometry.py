@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from striate.data.augment.box_regions import Region, WholePhoto
 from striate.data.augment.cut import PILLOW_FILTERS, Cut, Geometry, check_flip, flip_words
 from striate.data.augment.draws import Draws
+from striate.data.resize import whole_px
 from striate.errors import ConfigError
 
 __all__ = ["FitBoxes", "ShorterSide", "StretchBoxes"]
@@ -177,7 +178,7 @@ class ShorterSide(Geometry):
         length = self.shorter[int(draws.integers("shorter-side", len(self.shorter))[row, 0])]
         w, h = rectangle[2] - rectangle[0], rectangle[3] - rectangle[1]
         scale = min(length / min(h, w), self.longest / max(h, w))
-        out = (max(round(h * scale), 1), max(round(w * scale), 1))
+        out = (whole_px(h * scale), whole_px(w * scale))
         scales = (out[1] / w, out[0] / h)
         region = Cut(rectangle, out, _flipped(self.flip, draws, row), self.interpolation)
         return _placed(size, scales, region)
@@ -202,18 +203,13 @@ def _placed(size: tuple[int, int], scales: tuple[float, float], region: Cut) -> 
         (size[1], region.box[0], scales[0], region.size[1]),
         (size[0], region.box[1], scales[1], region.size[0]),
     ):
-        whole = max(_half_up(length * scale), 1)
-        begin = _half_up(-start * scale)
+        whole = whole_px(length * scale)
+        begin = math.floor(-start * scale + 0.5)
         if region.flip and not edges:
             begin = room - begin - whole  # exchanged at the end, it begins where it would have begun
         edges.append((-begin * length / whole, (room - begin) * length / whole))
     (left, right), (top, bottom) = edges
     return replace(region, box=(left + 0.0, top + 0.0, right, bottom), subpixel=True)  # + 0.0: no minus zero
-
-
-def _half_up(value: float) -> int:
-    """The nearest whole number: a photo that fills its canvas is not half a pixel short of it."""
-    return math.floor(value + 0.5)
 
 
 def _flipped(flip: float, draws: Draws, row: int) -> bool:
