@@ -111,6 +111,15 @@ def test_one_process_begins_and_two_share_weights_to_the_end(tmp_path: Path) -> 
     _assert_same(got, wanted, within=1e-6)  # Adam divides by √v: rounding of tiny gradients is seen
 
 
+def test_what_an_epoch_has_added_up_is_counted_once_where_it_had_only_its_end_left(tmp_path: Path) -> None:
+    case = {"model": "plain", "task": SOME, **EXACT}
+    wanted = _alone(tmp_path / "whole", **case)
+    _alone(tmp_path / "two" / "run", **case, stop=3)  # every step of the first epoch, but no word about it
+    got = gang("train", tmp_path / "two", cases={"run": case | {"resume": True}})[0]["run"]
+    assert got["events"].count("StepDone") == 3
+    _assert_same(got, wanted, within=1e-9)
+
+
 def test_shared_weights_cannot_open_the_trunk_later() -> None:
     with pytest.raises(ValidationError, match=r"strategy 'fsdp' cannot open the trunk later \(head_epochs 2\)"):
         TrainSettings(strategy="fsdp", head_epochs=2)

@@ -352,7 +352,7 @@ class Trainer:
         self._keeper.newest = checkpoint.path
         self.progress = Progress.from_dict(checkpoint.facts["progress"])
         if not self.world.is_main:  # what was added up before is counted once
-            self.progress.sums = Sums()
+            self.progress.sums = self.progress.sums.emptied()
         self.learner.restore(checkpoint.tensors, epoch=self.progress.epoch, phase=checkpoint.facts["phase"])
         yield Resumed(self.progress.step, self.progress.epoch, problems)
 

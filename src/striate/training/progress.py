@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from striate.errors import DataError
+
 __all__ = ["Progress", "Sums"]
 
 
@@ -18,6 +20,10 @@ class Sums:
     def mean_loss(self) -> float:
         """Of the pictures so far; 0 before the first."""
         return self.told.get("loss", 0.0) / max(self.pictures, 1)
+
+    def emptied(self) -> "Sums":
+        """Nothing added up, under the same names: processes that add their sums up must all have the same ones."""
+        return Sums(dict.fromkeys(self.told, 0.0))
 
 
 @dataclass
@@ -54,8 +60,18 @@ class Progress:
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> "Progress":
-        """The inverse of `to_dict`."""
-        return cls(**{**facts, "sums": Sums(**facts["sums"])})
+        """The inverse of `to_dict`.
+
+        Raises:
+            DataError: If another version of Striate has written them.
+        """
+        try:
+            return cls(**{**facts, "sums": Sums(**facts["sums"])})
+        except TypeError as error:
+            raise DataError(
+                "The run was begun by a version of Striate that counted otherwise, and cannot go on with this one. "
+                "Go on with that version, or start a new run with --weights RUN."
+            ) from error
 
     def judge(self, score: list[float], *, headline: float | None) -> bool:
         """Count the epoch that just ended as the best, or as one more without a better one; tells which."""
