@@ -21,6 +21,7 @@ from striate.detection.faster_rcnn import build_faster_rcnn
 from striate.detection.finding import FITS
 from striate.detection.learning import DetectionTask
 from striate.detection.proposals import Proposals, ProposalSettings
+from striate.detection.roi_head import BoxPredictor, FullLayers
 from striate.detection.sliding_windows import sliding_windows
 from striate.detection.yolo_detector import YoloDetector
 from striate.training.loop import Trainer
@@ -66,7 +67,10 @@ def small_detector(kind: str = "yolo", *, norm: bool = False, classes: int = 3) 
     how: dict[str, Any] = {"backbone": "resnet20", "maps": [4], "frozen": 0, "freeze_norm": not norm}
     build = build_fast_rcnn if kind == "fast_rcnn" else build_faster_rcnn
     detector = build(num_classes=classes, **how)
-    detector.roi_heads.settings = replace(detector.roi_heads.settings, batch=16)
+    heads = detector.roi_heads
+    heads.settings = replace(heads.settings, batch=16)
+    heads.box_head = FullLayers(heads.box_roi_pool.features, (16, 16))  # the millions of weights are not what is tested
+    heads.box_predictor = BoxPredictor(16, classes)
     return detector
 
 
