@@ -367,6 +367,14 @@ def test_mistakes_in_the_data(run_cli: Cli, here: Path, make: Callable[[Path], A
     assert str(data) in message
 
 
+def test_a_picture_that_cannot_be_read_is_named_in_one_sentence(run_cli: Cli, here: Path) -> None:
+    broken = next(draw_folder(here / "data").rglob("*.png"))
+    broken.write_bytes(b"")
+    result = run_cli("train", here / "data", *FAST, "--epochs", "1", "--val", "0")
+    assert result.code == 0
+    assert f"Left out {broken}: the file is empty.\n" in result.err
+
+
 @pytest.mark.parametrize("names", [("été", "日本語"), ("-x", "--y"), ("a b", "c'd"), ("e\u0301", "f")])
 def test_names_of_every_kind(run_cli: Cli, here: Path, names: tuple[str, str]) -> None:
     data = draw_folder(here / "täglich", names=names)

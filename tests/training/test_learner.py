@@ -107,10 +107,7 @@ def _logits(task: ClassificationTask, net: nn.Module) -> Tensor:
 def test_a_class_without_pictures_weighs_nothing_also_under_smoothing() -> None:
     train = bars(12, classes=3)
     two = train.subset(np.flatnonzero(train.labels < 2))
-    learner = learner_of(small_task(small_net(3), train=two, validation=None), class_weights="balanced")
-    weights = learner.task.class_weights(learner.settings, torch.zeros(1))
-    assert weights is not None
-    assert weights.tolist() == [1.0, 1.0, 0.0]
+    assert small_task(small_net(3), train=two, validation=None).balance.tolist() == [1.0, 1.0, 0.0]
 
 
 class WithHeads(nn.Module):

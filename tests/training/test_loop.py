@@ -173,6 +173,20 @@ def test_weights_that_break_in_the_last_step_of_an_epoch_are_not_kept(
     assert run.folder.status()["state"] == "failed"
 
 
+def test_weights_that_answer_with_no_number_end_the_run(tmp_path: Path) -> None:
+    """They are numbers themselves: neither a loss nor a weight shows it."""
+    run = trainer(tmp_path, small_task(validation=bars(8, seed=1)))
+    rate = run._rate
+    run._rate = lambda step: 1e37 if step == 9 else rate(step)  # type: ignore[method-assign]
+    with pytest.raises(
+        DataError, match=r"An answer to a validation picture became NaN .* at step 10 \(epoch 2\)"
+    ) as caught:
+        list(run.run())
+    assert "Lower lr" in str(caught.value)
+    _nothing_kept_is_nan(tmp_path)
+    assert len(run.folder.metrics()) == 1
+
+
 def _nothing_kept_is_nan(folder: Path) -> None:
     from safetensors.torch import load_file
 

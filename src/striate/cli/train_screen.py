@@ -57,7 +57,8 @@ class TrainScreen(ProgressLine):
             case e.EpochDone():
                 self._epoch(event)
             case e.PicturesSkipped():
-                self._say(*(f"Left out {problem.where}: {problem.text}" for problem in event.problems))
+                words = ((problem.where, problem.text.removesuffix(" It was left out.")) for problem in event.problems)
+                self._say(*(f"Left out {where}: {text}" for where, text in words))
             case ProposalProgress():
                 self.update("searching for proposals", event.done, event.total)
             case StageStarted():

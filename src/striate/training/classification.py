@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data import Labels, Preprocessing
@@ -175,21 +177,22 @@ class ClassificationTask(Task):
             return table.macs, sum(prod(row.output_shape) for row in table.rows if row.address not in parents)
         return 0, 0
 
-    def class_weights(self, settings: TrainSettings, like: Tensor) -> Tensor | None:
-        """How much each class counts, `k`, or None where all count the same."""
-        if settings.class_weights == "none":
-            return None
+    @cached_property
+    def balance(self) -> NDArray[np.float64]:
+        """How much a picture of each class counts, so that all classes count the same, `k`."""
         counts = self.train.counts()
         # A class without pictures counts nothing, also where smoothing gives it a share of every target.
-        weights = np.where(counts > 0, counts.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1)), 0.0)
-        return torch.tensor(weights, dtype=like.dtype, device=like.device)
+        return np.where(counts > 0, counts.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1)), 0.0)
 
     def _losses(self, logits: Tensor, targets: Tensor, settings: TrainSettings) -> Tensor:
+        weights = None
+        if settings.class_weights == "balanced":
+            weights = torch.from_numpy(self.balance).to(targets)
         return picture_losses(
             logits,
             targets,
             kind=settings.loss,
             temperature=settings.temperature,
             smoothing=settings.label_smoothing,
-            class_weights=self.class_weights(settings, targets),
+            class_weights=weights,
         )

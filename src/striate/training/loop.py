@@ -265,7 +265,10 @@ class Trainer:
         }
         answered = None
         if self.task.validation_pictures is not None and len(self.task.validation_pictures):
-            answered = yield from self._validate(should_stop)
+            try:
+                answered = yield from self._validate(should_stop)
+            except FloatingPointError as error:  # finite weights, but so large that what they answer is not
+                raise self._diverged("An answer to a validation picture", progress.step, self._pictures) from error
             if answered is None:
                 return True  # the epoch is learned, but not counted yet: a resumed run validates first
             row |= self.task.scores(answered, self.settings)

@@ -151,6 +151,7 @@ class Task(ABC):
 
         Raises:
             DataError: If none of them can be read.
+            FloatingPointError: If an answer is no finite number.
         """
 
     @abstractmethod

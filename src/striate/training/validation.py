@@ -41,6 +41,7 @@ def validate(
 
     Raises:
         DataError: If none of them can be read.
+        FloatingPointError: If an answer is NaN or infinite.
     """
     world = learner.world
     mine = np.arange(world.rank, len(pictures), world.size)
@@ -76,6 +77,8 @@ def validate(
     every, which = world.gather(torch.cat(logits)), world.gather(torch.cat(indices))
     if not len(every):
         raise DataError("None of the validation pictures can be read; `striate data check` says why.")
+    if not bool(every.isfinite().all()):
+        raise FloatingPointError("an answer is NaN or infinite")
     order = which.argsort()
     rows = which[order].numpy()
     return Predictions(
