@@ -24,6 +24,7 @@ def test_evaluate_says_the_answer_the_page_and_what_comes_next(run_cli, runs):
     assert f"Report  {runs[0] / 'evaluation' / 'report.html'}" in done.out
     assert "held out by the run" in done.err
     assert "Next    striate " in done.out
+    assert "best.safetensors" not in done.out  # the run itself is a network
 
 
 def test_evaluate_json_is_one_document(run_cli, runs):

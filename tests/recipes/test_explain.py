@@ -18,6 +18,7 @@ from striate.recipes.explain import ExplainConfig, explain, rebuild_report, run
 from striate.recipes.explain_maps import METHODS, read_methods
 from striate.report import build_report
 from striate.weights import NativeMetadata, save_native
+from striate.weights.verify import file_sha256
 
 
 def small_network(folder: Path) -> Path:
@@ -57,6 +58,8 @@ def test_events_come_in_order_and_the_files_are_there(tmp_path: Path) -> None:
     assert windows[-1].done == windows[-1].total == 196  # 64 px: 13 wide, 4 apart
     assert all(path.stat().st_size > 0 for path in events[-1].files.values())
     assert events[-1].files["report"] == tmp_path / "out" / "report.html"
+    weights = events[-1].result.weights
+    assert weights == {"name": config.network, "sha256": file_sha256(Path(config.network))}
 
 
 def test_the_parts_belong_together(tmp_path: Path) -> None:

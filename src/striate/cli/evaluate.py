@@ -139,9 +139,7 @@ def _show(done: "Done") -> None:
     if result.mistakes and run and facts.get("layout") == "folder":
         picture = Path(str(facts.get("data"))) / result.mistakes[0].name
         if picture.is_file():
-            print_next(
-                command("striate", "explain", picture, "--network", str(Path(str(run["path"])) / "best.safetensors"))
-            )
+            print_next(command("striate", "explain", picture, "--network", Path(str(run["path"]))))
             return
     print_next(command("striate", "compare", done.folder, "ANOTHER"))
 

@@ -30,6 +30,8 @@ from striate.recipes.events import Done, Event, Plan, Progress
 from striate.recipes.explain_maps import asks_for_all, find_maps, rank_pixels, read_methods
 from striate.recipes.output_folder import not_writable, require_writable
 from striate.report import build_report
+from striate.training.run_folder import RunFolder
+from striate.weights.verify import file_sha256
 
 __all__ = ["ExplainConfig", "explain", "rebuild_report", "run"]
 
@@ -159,7 +161,7 @@ def explain(
         seen=view.pixels,
         crop=view.crop,
         network=network.name,
-        weights=_weight_facts(network),
+        weights=_weight_facts(network, config.network),
         preprocessing=network.preprocessing,
         answers=tuple(answers),
         target=next(answer for answer in every if answer.index == index),
@@ -219,10 +221,13 @@ def _smaller(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
-def _weight_facts(network: Network) -> dict[str, Any]:
+def _weight_facts(network: Network, named: str) -> dict[str, Any]:
+    """Where the weights come from: their record, or the run or the file that was named."""
     record = network.weights
     if record is None:
-        return {}
+        path = Path(named)
+        file = RunFolder(path).best if path.is_dir() else path
+        return {"name": named, "sha256": file_sha256(file)} if file.is_file() else {}
     return {
         "name": record.name,
         "license": record.license,
