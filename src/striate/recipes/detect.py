@@ -208,30 +208,30 @@ class _Writer:
         out = self.config.out
         if self.config.pictures:
             self._write(out / "pictures" / f"{stem}.png", encode_png(_drawn(pixels, boxes)), "pictures")
-        if "voc" in self.config.formats:
-            self._write(out / "voc" / f"{stem}.xml", to_voc(boxes, filename=file_name).encode(), "voc")
-        if "yolo" in self.config.formats:
-            self._write(out / "yolo" / f"{stem}.txt", (to_yolo(boxes) if len(boxes) else "").encode(), "yolo")
+        self._write_boxes(stem, file_name, boxes)
 
-    def film(self, stream: str) -> Path | None:
-        """Where the frames of a film go, or None where no pictures are wanted."""
-        if not self.config.pictures:
-            return None
-        folder = self.config.out / "frames" / self._free(re.sub(r"\W+", "-", Path(stream).stem) or "film")
-        folder.mkdir(parents=True, exist_ok=True)
-        self.files["frames"] = self.config.out / "frames"
-        return folder
+    def film(self, stream: str) -> str:
+        """The name of everything that a film gives; frames that an earlier film of this name left make room."""
+        name = self._free(re.sub(r"\W+", "-", Path(stream).stem) or "film")
+        for old in (self.config.out / "frames" / name).glob("*.png"):
+            old.unlink()
+        return name
 
-    def take_frame(self, folder: Path | None, frame: Frame, boxes: Detections) -> None:
+    def take_frame(self, film: str, frame: Frame, boxes: Detections) -> None:
         """One frame of a film."""
         self.found[f"{frame.source}#{frame.number}"] = boxes
-        if folder is not None:
-            write_whole(folder / f"{frame.number:06d}.png", encode_png(_drawn(frame.pixels, boxes)))
+        if self.config.pictures:
+            path = self.config.out / "frames" / film / f"{frame.number:06d}.png"
+            self._write(path, encode_png(_drawn(frame.pixels, boxes)), "frames")
+            self.files["frames"] = path.parent.parent
+        stem = f"{film}-{frame.number:06d}"
+        self._write_boxes(stem, f"{stem}.png", boxes)
 
-    def close(self, folder: Path | None) -> None:
+    def close(self, film: str) -> None:
         """Frames that were drawn play as a film."""
-        frames = sorted(folder.glob("*.png")) if folder is not None else []
-        if folder is None or not frames:
+        folder = self.config.out / "frames" / film
+        frames = sorted(folder.glob("*.png")) if self.config.pictures else []
+        if not frames:
             return
         from striate.recipes.film_file import pick_kind, write_film
 
@@ -254,6 +254,13 @@ class _Writer:
             names = "".join(f"{label}\n" for label in result.labels)
             self._write(out / "yolo" / "classes.txt", names.encode(), "yolo")
         return self.files
+
+    def _write_boxes(self, stem: str, file_name: str, boxes: Detections) -> None:
+        if "voc" in self.config.formats:
+            self._write(self.config.out / "voc" / f"{stem}.xml", to_voc(boxes, filename=file_name).encode(), "voc")
+        if "yolo" in self.config.formats:
+            text = to_yolo(boxes) if len(boxes) else ""
+            self._write(self.config.out / "yolo" / f"{stem}.txt", text.encode(), "yolo")
 
     def _write(self, path: Path, data: bytes, name: str, *, whole: bool = False) -> None:
         try:
