@@ -27,6 +27,7 @@ def test_columns_align_whatever_the_width_of_the_letters(rows: list[tuple[str, s
 
 def test_an_empty_table_keeps_its_heading() -> None:
     assert format_table(["name", "size"], [], align="lr") == ["name  size"]
+    assert format_table(["", ""], [["a\nb", "1"]], align="lr") == ["a\\nb  1"]  # a row is a line, whatever is in it
 
 
 def test_a_row_of_wrong_length_is_refused() -> None:

@@ -140,6 +140,13 @@ def test_one_class_and_imbalance(tmp_path: Path) -> None:
     assert check(class_folders(tmp_path / "fair", {"cat": 20, "dog": 2})).problems == ()
 
 
+def test_names_that_people_read_as_one_class(tmp_path: Path) -> None:
+    names = ("Cat", "cat", "dog", "hot dog", "hotdog")
+    files(tmp_path, {f"{name}/1.png": saved(pixels(k), "PNG") for k, name in enumerate(names)})
+    told = [problem.text for problem in check(tmp_path).problems if problem.kind == "twin-classes"]
+    assert [text.partition(":")[0] for text in told] == ["'Cat', 'cat'", "'hot dog', 'hotdog'"]
+
+
 def test_giants_are_reported_and_bombs_are_not_decoded(tmp_path: Path) -> None:
     class_folders(tmp_path, {"cat": 1, "dog": 1})
     files(tmp_path, {"cat/large.png": saved(pixels(60, 300, 300), "PNG")})

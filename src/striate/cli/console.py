@@ -120,7 +120,9 @@ def format_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, align:
     'conv1  118,013,952'
     'fc       2,048,000'
     """
-    cells = [[visible(cell) for cell in row] for row in ([titles] if any(titles) else []) + list(rows)]
+    cells = [
+        [visible(cell).replace("\n", "\\n") for cell in row] for row in ([titles] if any(titles) else []) + list(rows)
+    ]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     lines = []
     for row in cells:

@@ -135,6 +135,15 @@ def _show_boxes(report: "BoxReport") -> None:
             )
 
 
+def _in_short(name: str) -> str:
+    """A name of which beginning and end are kept, so that a long one does not push all numbers away.
+
+    >>> _in_short("cat"), _in_short("a" * 50 + "b" * 50)
+    ('cat', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…bbbbbbbbbbbbbbb')
+    """
+    return name if len(name) <= 60 else f"{name[:40]}…{name[-15:]}"
+
+
 def _show_classes(report: "DataReport", what: str = "pictures") -> None:
     """Pictures (or objects) of every class and split; of many classes the largest and the smallest."""
     splits = list(report.counts)
@@ -142,7 +151,7 @@ def _show_classes(report: "DataReport", what: str = "pictures") -> None:
     chosen: Sequence[int] = range(len(report.classes))
     if len(chosen) > _SHOWN_CLASSES:
         chosen = order[: _SHOWN_CLASSES // 2] + order[-_SHOWN_CLASSES // 2 :]
-    rows = [[report.classes[k], *(f"{report.counts[s][k]:,}" for s in splits)] for k in chosen]
+    rows = [[_in_short(report.classes[k]), *(f"{report.counts[s][k]:,}" for s in splits)] for k in chosen]
     if len(report.classes) > _SHOWN_CLASSES:
         left = f"… {len(report.classes) - _SHOWN_CLASSES:,} more"
         rows.insert(_SHOWN_CLASSES // 2, [left, *("…" for _ in splits)])

@@ -6,8 +6,9 @@ EXIF block turns is turned, transparent parts become white. `LEVELS` has every k
 """
 
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -241,6 +242,8 @@ def _class_problems(sets: Mapping[str, ImageSet], source: str) -> Iterator[Probl
     for label in (label for label, count in counts.items() if count == 0):
         if not any(problem.kind == "empty-class" and label in problem.where for problem in images.problems):
             yield Problem("empty-class", where, f"no picture of the class '{label}'")
+    for twins in _twin_names(images.classes):
+        yield Problem("twin-classes", where, f"{twins}: they differ in capitals or blanks alone; are they one class?")
     present = {label: count for label, count in counts.items() if count}
     if present:
         most, least = max(present, key=present.__getitem__), min(present, key=present.__getitem__)
@@ -251,6 +254,18 @@ def _class_problems(sets: Mapping[str, ImageSet], source: str) -> Iterator[Probl
                 f"'{most}' has {present[most]:,} pictures, '{least}' {present[least]:,}: a network that answers "
                 "the large classes looks good; judge it by the scores of each class",
             )
+
+
+def _twin_names(classes: Sequence[str]) -> list[str]:
+    """Names that people read as the same, together.
+
+    >>> _twin_names(["Cat", "cat", "dog", "cat "])
+    ["'Cat', 'cat', 'cat '"]
+    """
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        alike.setdefault("".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(f"'{name}'")
+    return [", ".join(names) for names in alike.values() if len(names) > 1]
 
 
 def _report(sets: Mapping[str, ImageSet], seen: _Seen, problems: list[Problem]) -> DataReport:

@@ -47,6 +47,7 @@ LEVELS: Mapping[str, tuple[Level, str]] = {
     "no-label-file": ("warning", "pictures without a text file"),
     "class-numbers": ("warning", "classes without names"),
     "tiny-box": ("warning", "tiny boxes"),
+    "twin-classes": ("warning", "classes of nearly the same name"),
     "imbalance": ("warning", "classes of very different size"),
     "foreign-image": ("warning", "pictures of a kind that is not read"),
     "wrong-extension": ("warning", "another format than the name says"),

@@ -67,7 +67,7 @@ def read_tar_shards(path: Path) -> dict[str, ImageSet]:
     problems: list[Problem] = []
     parts = {split: _read(some, problems) for split, some in _by_split(shards, path).items()}
     if not any(part.labels for part in parts.values()):
-        first = f" The first: {problems[0]}." if problems else ""
+        first = f" The first: {str(problems[0]).rstrip('.')}." if problems else ""
         raise DataError(
             f"{printable(path)}: no picture with a label (.cls, .txt or .json of the same name).{first} "
             "An archive of class folders is to be unpacked."
