@@ -177,7 +177,7 @@ def begin_detector(
         more["image_size"] = side
     if "backbone" in entry.options:
         more["weights"] = record.name.partition(".")[2] if record is not None else None
-        if record is None and before is None:
+        if record is None and before is None and not entry.name.startswith("rcnn"):  # whose network learns as a whole
             more |= {"frozen": 0, "freeze_norm": False}  # nothing in a fresh trunk is worth keeping as it is
     module = build(entry, num_classes=len(classes), options=more)
     notes: list[str] = []

@@ -24,7 +24,7 @@ def with_proposals(task: DetectionTask, *, workers: int) -> Generator[ProposalPr
 
     Args:
         task: Of a detector that takes proposals.
-        workers: Threads.
+        workers: Threads; one searches where none is given.
 
     Yields:
         How far it is.
@@ -37,7 +37,7 @@ def with_proposals(task: DetectionTask, *, workers: int) -> Generator[ProposalPr
     def find(pictures: BoxSet) -> Generator[ProposalProgress, None, Proposals]:
         return (
             yield from find_proposals(
-                pictures, ProposalSettings(), cache=cache, workers=workers, max_megapixels=task.max_megapixels
+                pictures, ProposalSettings(), cache=cache, workers=max(workers, 1), max_megapixels=task.max_megapixels
             )
         )
 

@@ -36,7 +36,7 @@ def rcnn_settings(config: TrainConfig) -> RCNNSettings:
         batch=config.batch_size,
         rate=usual.rate if config.lr is None else config.lr,
         seed=config.seed,
-        workers=config.reading_threads,
+        workers=max(config.reading_threads, 1),
         checkpoint_minutes=config.checkpoint_minutes,
     )
 
@@ -143,7 +143,7 @@ def _validate(plan: TrainPlan, task: DetectionTask, row: dict[str, Any]) -> Gene
         task.validation,
         proposals=rcnn_settings(plan.config).proposals,
         cache=proposal_cache(),
-        workers=plan.config.reading_threads,
+        workers=max(plan.config.reading_threads, 1),
         max_megapixels=task.max_megapixels,
     )
     while True:
