@@ -8,7 +8,7 @@ Weights are fresh: time does not depend on them, so nothing is said about what i
 about a picture one after the other, so that a busy moment hits all of them; medians over pictures and rounds, and
 ratios of the times of one picture in one round, of which the median counts, too.
 
-R-CNN sends 2,000 crops through VGG-16: some ten minutes a picture on two cores. By default it is asked about `--crops`
+R-CNN sends 2,000 crops through VGG-16: some ten minutes of one core a picture. By default it is asked about `--crops`
 of the proposals, drawn evenly, in the batches that it always uses, on every picture, and the time is scaled:
 
     seconds = (seconds without any proposal) + N / crops · (what the crops took)
