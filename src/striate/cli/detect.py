@@ -1,4 +1,4 @@
-"""`striate detect FILES`: objects on photos, in films, in front of a camera; a table, pictures, and boxes as files."""
+"""`striate detect FILES`: objects on photos, in films, before a camera; and one photo's way through a detector."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,6 +17,7 @@ from striate.errors import ConfigError
 
 if TYPE_CHECKING:
     from striate.recipes.detect import Detected
+    from striate.report.stages_of import StageReport
 
 __all__ = ["detect"]
 
@@ -32,11 +33,13 @@ def detect(
     formats: Annotated[
         tuple[Literal["json", "voc", "coco", "yolo"], ...], Parameter(name="--format", consume_multiple=True)
     ] = ("json",),
-    pictures: bool = True,
+    pictures: Annotated[bool, Parameter(negative="--no-pictures", show_default=False)] = True,
     every: int = 1,
     frames: int | None = None,
     max_proposals: int = 2000,
-    out: Path = Path("striate-out/detect"),
+    stages: bool = False,
+    truth: Annotated[Path | None, Parameter(show_default=False)] = None,
+    out: Annotated[Path | None, Parameter(show_default=False)] = None,
     max_megapixels: float = 64.0,
     device: str = "auto",
     json: bool = False,
@@ -55,7 +58,11 @@ def detect(
         every: Of a film or camera, look at every so many frames.
         frames: Of a film or camera, look at most at so many frames.
         max_proposals: For R-CNN and Fast R-CNN: boxes that are judged on each picture.
-        out: Folder for pictures and boxes.
+        stages: Follow one photo through the detector, stage by stage, on a page: anchors, proposals, cells, regions,
+            suppression, whatever it has.
+        truth: With --stages: what is on the photo, a VOC or YOLO file or its data set; a photo of the run's own data
+            needs none.
+        out: Folder for everything; striate-out/detect by default, with --stages a folder in it.
         max_megapixels: Larger photos are refused before they are decoded.
         device: cpu, cuda, or auto for a GPU where there is one.
         json: Print one JSON document instead of the table.
@@ -67,6 +74,22 @@ def detect(
             "'striate detect' needs --network RUN, a detector that was trained: striate train DATA --model faster_rcnn."
         )
     check_positive("--max-megapixels", max_megapixels)
+    if stages:
+        _check_stages(files, formats=formats, every=every, frames=frames)
+        return _follow(
+            files[0],
+            network,
+            truth=truth,
+            score=score,
+            max_proposals=max_proposals,
+            pictures=pictures,
+            out=out,
+            max_megapixels=max_megapixels,
+            device=device,
+            json=json,
+        )
+    if truth is not None:
+        raise ConfigError("--truth is what --stages compares with; add --stages, or leave it out.")
     from striate.recipes import detect as recipe  # imports torch
     from striate.runtime import reuse_freed_memory
 
@@ -75,7 +98,7 @@ def detect(
         inputs=tuple(files),
         network=network,
         score=score,
-        out=out,
+        out=recipe.DetectConfig.model_fields["out"].default if out is None else out,
         formats=formats,
         pictures=pictures,
         every=every,
@@ -102,6 +125,61 @@ def detect(
     if stop.is_asked():
         return Exit.INTERRUPTED
     return Exit.SOME_FAILED if result.failed else Exit.OK
+
+
+def _check_stages(files: list[str], *, formats: tuple[str, ...], every: int, frames: int | None) -> None:
+    if len(files) != 1 or Path(files[0]).is_dir():
+        raise ConfigError("--stages follows one photo through the detector; give one image file.")
+    for flag, used in (("--format", formats != ("json",)), ("--every", every != 1), ("--frames", frames is not None)):
+        if used:
+            raise ConfigError(f"--stages follows one photo and writes a page and its JSON; leave out {flag}.")
+
+
+def _follow(
+    photo: str,
+    network: str,
+    *,
+    truth: Path | None,
+    score: float,
+    max_proposals: int,
+    pictures: bool,
+    out: Path | None,
+    max_megapixels: float,
+    device: str,
+    json: bool,
+) -> int:
+    from striate.recipes import detect_stages as recipe  # imports torch
+    from striate.runtime import reuse_freed_memory
+
+    reuse_freed_memory()
+    config = recipe.StagesConfig(
+        photo=Path(photo),
+        network=network,
+        truth=truth,
+        score=score,
+        max_proposals=max_proposals,
+        pictures=pictures,
+        out=out,
+        max_megapixels=max_megapixels,
+        device=device,
+    )
+    done = draw_events(recipe.run(config))
+    report: StageReport = done.result.report
+    written = {name: str(path) for name, path in done.files.items()}
+    if json:
+        print_json({**done.result.to_dict(), "folder": str(done.folder), "files": written})
+        return Exit.OK
+    rows = [[one.name, f"{one.count:,}", one.why] for one in report.counts]
+    print_table(["step", "left", ""], rows, align="lrl")
+    print_result(printable(report.sentence))
+    print_note(report.trust)
+    for name, path in written.items():
+        print_result(f"{name.capitalize():<9}{printable(path)}")
+    if report.objects is None:
+        print_next(command("striate", "detect", Path(photo), "--network", network, "--stages", "--truth", "BOXES.xml"))
+    else:
+        print_next(command("striate", "evaluate", Path(network)))
+    return Exit.OK
 
 
 def _show(result: "Detected") -> None:

@@ -127,7 +127,7 @@ def look_at_picture(
         settings = proposals or ProposalSettings()
         given = propose(photo, settings)
     proposal_seconds, began = perf_counter() - began, perf_counter()
-    canvas = torch.from_numpy(np.ascontiguousarray(render_cut(photo, cut))).permute(2, 0, 1)[None]  # 1 3 h w
+    canvas = torch.from_numpy(np.array(render_cut(photo, cut))).permute(2, 0, 1)[None]  # 1 3 h w
     x = network.preprocessing.normalize(canvas.to(network.device).float().div(255))
     x = empty_beyond(x, [filled]).contiguous(memory_format=torch.channels_last)
     rows = None if given is None else on_canvas(given, cut, like=x)

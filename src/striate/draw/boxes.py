@@ -124,6 +124,8 @@ def write_plates(
     Returns:
         uint8 `h w 3`.
     """
+    if not named:
+        return canvas
     font = load_font(size)
     across, high = max(2, round(size * 0.3)), round(size * 1.34)
     wide = np.array([(np.ceil(_text_width(name, size)) + 2 * across, high) for name, _ in named])

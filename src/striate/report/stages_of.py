@@ -114,7 +114,11 @@ def build_stages(
         made += more
         counts += left
         candidates, found = _of(stages.candidates), _of(stages.found)
-        made.append(_suppression(looked, labels, easel, candidates, found, iou=stages.iou_threshold))
+        made.append(
+            _suppression(
+                looked, labels, easel, candidates, found, iou=stages.iou_threshold, most=getattr(module, "keep", None)
+            )
+        )
     elif isinstance(stages, CropStages):
         stage, left = proposal_stage(looked, stages.proposals.numpy(), easel)
         made += [stage, warp_stage(looked, stages, network, easel)]
@@ -122,7 +126,11 @@ def build_stages(
         counts += [*left, *region_counts(looked, len(scored.boxes), len(stages.kept))]
         candidates = FoundBoxes(scored.boxes, scored.scores, scored.classes)
         iou = float(getattr(module, "nms_threshold", 0.3))
-        made.append(_suppression(looked, labels, easel, candidates, stages.found, iou=iou))
+        made.append(
+            _suppression(
+                looked, labels, easel, candidates, stages.found, iou=iou, most=getattr(module, "max_found", None)
+            )
+        )
     else:
         made += _region_stages(looked, stages, network, easel, counts)
     counts.append(Remaining("answer", len(looked.answer), f"with a score of at least {score_words(looked.score)}"))
@@ -162,7 +170,17 @@ def _region_stages(
     counts += region_counts(looked, len(scored.boxes), len(scored.kept))
     candidates = FoundBoxes(scored.boxes, scored.scores, scored.classes)
     iou = float(module.roi_heads.settings.nms)
-    made.append(_suppression(looked, tuple(network.labels), easel, candidates, stages.found, iou=iou))
+    made.append(
+        _suppression(
+            looked,
+            tuple(network.labels),
+            easel,
+            candidates,
+            stages.found,
+            iou=iou,
+            most=module.roi_heads.settings.per_picture,
+        )
+    )
     return made
 
 
@@ -195,11 +213,13 @@ def _suppression(
     found: FoundBoxes,
     *,
     iou: float,
+    most: int | None,
 ) -> Stage:
     before, after = len(candidates.boxes), len(found.boxes)
     sure = found.scores >= looked.score
     answer = int(sure.sum())
     dashed = "" if looked.truth is None else "; dashed: what people marked"
+    at_most = "" if most is None else f", and at most {most:,} of all classes stay"
     boxes, classes = easel.boxes(candidates.boxes), candidates.classes.numpy()
     pictures = [
         StagePicture(
@@ -231,7 +251,7 @@ def _suppression(
         "suppression",
         "Non-maximum suppression",
         f"Of {plural(before, 'box', 'boxes')} with a score of at least {score_words(looked.lowest)}, each class keeps "
-        f"its surest and drops what overlaps it by an IoU above {score_words(iou)}, and so on: "
+        f"its surest and drops what overlaps it by an IoU above {score_words(iou)}, and so on{at_most}: "
         f"{plural(before - after, 'is', 'are')} thrown away, {plural(after, 'stays', 'stay')}; "
         f"{plural(answer, 'scores', 'score')} at least {score_words(looked.score)} and "
         f"{'is' if answer == 1 else 'are'} the answer.",
