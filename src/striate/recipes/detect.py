@@ -21,8 +21,8 @@ from striate.detection.finding import as_detector, detect
 from striate.detection.proposals import ProposalSettings
 from striate.draw import encode_png
 from striate.draw.boxes import draw_boxes
-from striate.errors import DataError
-from striate.models import Network, load
+from striate.errors import ConfigError, DataError
+from striate.models import Network, list_models, load
 from striate.recipes.events import Done, Event, Plan, Progress
 from striate.recipes.frames import Frame, is_stream, read_frames
 from striate.recipes.output_folder import require_writable
@@ -106,7 +106,7 @@ def run(config: DetectConfig, *, should_stop: Any = lambda: False) -> Iterator[E
     """
     require_writable(config.out)
     streams, photos, failed = _sorted(config.inputs)
-    network = load(Path(config.network) if Path(config.network).exists() else config.network).to(config.device)
+    network = _loaded(config.network).to(config.device)
     module = as_detector(network)
     settings = ProposalSettings(max_boxes=config.max_proposals) if module.takes_proposals else None
     what = [f"{len(photos):,} photo{'' if len(photos) == 1 else 's'}"] if photos else []
@@ -151,6 +151,18 @@ def run(config: DetectConfig, *, should_stop: Any = lambda: False) -> Iterator[E
     mean = float(np.mean(seconds)) if seconds else 0.0
     result = Detected(writer.found, failed, tuple(network.labels), mean, stopped)
     yield Done(result, config.out, writer.finish(result))
+
+
+def _loaded(given: str) -> Network:
+    """The network of a path or a name; one that names pictures is refused before its weights are fetched."""
+    if Path(given).exists():
+        return load(Path(given))
+    if given.partition(".")[0] in list_models("classify"):
+        raise ConfigError(
+            f"'{given}' names pictures and finds no boxes; give a detector that was trained: striate train DATA "
+            "--model faster_rcnn."
+        )
+    return load(given)
 
 
 def as_json(boxes: Detections) -> dict[str, Any]:

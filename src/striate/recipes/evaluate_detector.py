@@ -152,7 +152,12 @@ def _pictures(config: EvaluateConfig, folder: RunFolder | None) -> tuple[BoxSet,
 def _part(data: Path, split: str | None) -> tuple[BoxSet, str]:
     sets = open_boxes(data)
     if split is None:
-        split = next((name for name in _PREFERRED if name in sets), next(iter(sets)))
+        split = next((name for name in _PREFERRED if name in sets), None)
+        if split is None:
+            raise DataError(
+                f"{printable(data)}: has only {', '.join(map(repr, sets))}; a detector is not evaluated on what it may "
+                f"have learned from. If that is what you want, say --split {next(iter(sets))}."
+            )
     if split not in sets:
         raise UnknownNameError(f"{printable(data)} has no part '{split}'. {nearest(split, list(sets))}")
     return sets[split], split
