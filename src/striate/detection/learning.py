@@ -331,7 +331,10 @@ def _sum_of(parts: Mapping[str, Tensor]) -> Tensor:
 
 
 def _nothing(like: Tensor, *, takes_proposals: bool) -> BoxInputs:
-    """An empty canvas that does not count: all processes must take every step together."""
+    """An empty canvas that does not count: all processes must take every step together.
+
+    Differs: batch normalizations that still learn see it among the other processes' pictures, at that step alone.
+    """
     blank = torch.zeros_like(like[:1])
     empty = BoxTargets(
         torch.zeros(0, 4, device=like.device),
