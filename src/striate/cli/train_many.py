@@ -49,7 +49,7 @@ def train_many(
     reuse_freed_memory()
     config = recipe.TrainManyConfig(models=names, given=dict(given), backbone=backbone)
     more = [] if backbone is None else ["--backbone", backbone]
-    again = command("striate", "train", Path(given["data"]), "--models", ",".join(names), *more, *words)
+    again = command("striate", "train", Path(str(given["data"])), "--models", ",".join(names), *more, *words)
     done: ManyDone | None = None
     screen = TrainScreen()
     with stoppable() as stop, screen:

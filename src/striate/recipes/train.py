@@ -138,8 +138,8 @@ def plan_any(
     Raises:
         StriateError: As they do; if the data is of the other kind.
     """
-    model = str(given.get("model", TrainConfig.model_fields["model"].default))
-    layout = find_box_layout(Path(given["data"]))
+    asked = TrainConfig(**given)
+    model, layout = asked.model, find_box_layout(asked.data)
     if find_entry(model.partition(".")[0]).task == "detect":
         return plan_box_training(given, world=world, device=device, folder=folder)
     if layout is not None:
