@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.data.opening import open_data
 from striate.errors import ConfigError, DataError, UnknownNameError
 from striate.recipes.data_show import DataShowConfig, run
 from striate.recipes.events import Done, Plan, Progress
+from striate.recipes.train_data import look_at
+from striate.recipes.train_network import begin
+from striate.recipes.train_plan import resolve
 
 
 @pytest.fixture
@@ -74,10 +78,22 @@ def test_a_networks_own_view_is_shown(folder):
     assert done.result.policy == "light"  # as in training: its weights are here
     plain = shown(folder, model="lenet5", pictures=2)[-1].result
     assert plain.policy == "digits"
-    assert plain.preprocessing.channels == "L"
     for model in ("squeezenet1_0", "resnet20"):
         small = shown(folder, model=model, size=64, pictures=1)[-1].result.preprocessing
         assert small.input_size == (64, 64)
+
+
+@pytest.mark.parametrize("model", ["resnet20", "resnet18", "lenet5"])
+@pytest.mark.parametrize("gray", [False, True])
+def test_the_view_is_that_of_a_training(tmp_path, model, gray):
+    data = tmp_path / "some.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 50, 50, 3), dtype=np.uint8)
+    np.savez(data, images=pixels[..., 0] if gray else pixels, labels=np.arange(8) % 2)
+    config, _ = resolve({"data": data, "model": model}, start="", pictures=8)
+    look = look_at(open_data(data)["all"], max_megapixels=64)
+    training = begin(config, look, start="", classes=("0", "1")).preprocessing
+    assert shown(data, model=model, pictures=1)[-1].result.preprocessing == training
+    assert training.channels == ("L" if gray else "RGB")
 
 
 def test_refuses_what_there_is_not(folder):

@@ -29,7 +29,8 @@ from striate.models.create import load
 from striate.recipes.data_show_boxes import run_boxes, write_sheet
 from striate.recipes.events import Done, Event, Plan, Progress
 from striate.recipes.train_config import find_preset, usual_policy
-from striate.recipes.train_network import find_start
+from striate.recipes.train_data import look_at
+from striate.recipes.train_network import find_start, fresh_preprocessing
 from striate.weights.records import find_record
 
 __all__ = ["DataShowConfig", "ShownPicture", "ShownSet", "chosen_view", "run"]
@@ -79,7 +80,8 @@ class DataShowConfig(BaseModel):
     @property
     def file(self) -> Path:
         """Where the sheet goes."""
-        return self.out or Path("striate-out") / (re.sub(r"[^\w.-]+", "_", self.data.name or "data") + "-show.png")
+        name = self.data.name if self.data.is_dir() else self.data.stem
+        return self.out or Path("striate-out") / (re.sub(r"[^\w.-]+", "_", name or "data") + "-show.png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def run(config: DataShowConfig) -> Iterator[Event]:
         return
     images = _part(config)
     shown, pixels, problems = _readable(images, config)
-    preprocessing, network = chosen_view(config, [picture.shape for picture in pixels])
+    preprocessing, network = chosen_view(config, images, [picture.shape for picture in pixels])
     policy = _policy(config, network, min(preprocessing.input_size))
     changes = {name: value for name in ("mixup", "cutmix") if (value := getattr(config, name)) is not None}
     augmentation = build_augmentation(policy, preprocessing, settings=changes)
@@ -198,11 +200,12 @@ def run(config: DataShowConfig) -> Iterator[Event]:
     yield Done(result, config.file.parent, {"sheet": config.file})
 
 
-def chosen_view(config: DataShowConfig, shapes: list[tuple[int, ...]]) -> tuple[Preprocessing, str]:
-    """What evaluation shows, and the network's name ("" for none).
+def chosen_view(config: DataShowConfig, images: ImageSet, shapes: list[tuple[int, ...]]) -> tuple[Preprocessing, str]:
+    """What evaluation shows of a network that `striate train` would train, and its name ("" for none).
 
     Args:
         config: The settings.
+        images: The set: weights that start afresh take mean, deviation and, where it is small, size from it.
         shapes: Of the pictures, `(h, w, 3)`: small ones stay small where no size is given.
 
     Raises:
@@ -216,14 +219,16 @@ def chosen_view(config: DataShowConfig, shapes: list[tuple[int, ...]]) -> tuple[
     if Path(config.model).exists():
         network = load(Path(config.model))
         return _resized(network.preprocessing, config.size), network.name
+    entry = find_entry(config.model.partition(".")[0])
+    start = find_start(config.model, "auto") if entry.classifier else config.model
+    if not start:
+        augment = "digits" if config.augment == "auto" else config.augment  # of the networks that look for ink
+        look = look_at(images, max_megapixels=config.max_megapixels)
+        return fresh_preprocessing(entry, look, size=config.size, channels="auto", augment=augment), entry.name
     try:
-        record = find_record(config.model)
-    except UnknownNameError:
-        entry = find_entry(config.model.partition(".")[0])  # a network without weights
+        record = find_record(start)
+    except UnknownNameError:  # one that ends at its features, without weights
         side = config.size or min(entry.input_size[1:])
-        if entry.name.startswith("lenet5"):
-            scan = Preprocessing(input_size=(side, side), resize=28, channels="L", mean=(20 / 255,), std=(200 / 255,))
-            return scan, entry.name
         return _square(side, side), entry.name
     return _resized(record.preprocessing, config.size), record.architecture
 

@@ -15,7 +15,7 @@ from striate.recipes.train_config import TrainConfig
 from striate.recipes.train_data import Look
 from striate.weights import find_record, locate
 
-__all__ = ["Beginning", "begin", "find_start"]
+__all__ = ["Beginning", "begin", "find_start", "fresh_preprocessing"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,9 @@ def begin(config: TrainConfig, look: Look, *, start: str, classes: Sequence[str]
     entry = find_entry(config.model.partition(".")[0])
     before = load(Path(start) if Path(start).exists() else start) if start else None
     preprocessing = (
-        _fresh_preprocessing(config, look, entry) if before is None else _their_preprocessing(config, start, before)
+        fresh_preprocessing(entry, look, size=config.size, channels=config.channels, augment=config.augment)
+        if before is None
+        else _their_preprocessing(config, start, before)
     )
     if min(preprocessing.input_size) < entry.min_size:
         raise ConfigError(
@@ -143,12 +145,23 @@ def _their_preprocessing(config: TrainConfig, start: str, before: Network) -> Pr
     return replace(theirs, input_size=(config.size, config.size), resize=scaled)
 
 
-def _fresh_preprocessing(config: TrainConfig, look: Look, entry: CatalogueEntry) -> Preprocessing:
-    """The network's own size, or a smaller one where the pictures are small; mean and deviation of the pictures."""
-    channels = config.channels
+def fresh_preprocessing(
+    entry: CatalogueEntry, look: Look, *, size: int | None, channels: str, augment: str
+) -> Preprocessing:
+    """What pictures are turned into for weights that start afresh.
+
+    The network's own size, or a smaller one where the pictures are small; mean and deviation of the pictures.
+
+    Args:
+        entry: The network.
+        look: What the pictures look like.
+        size: Side that is asked for, or None.
+        channels: `RGB`, `L`, or `auto`: gray where all pictures are.
+        augment: Digits are looked for on the paper where they are augmented as `digits`.
+    """
     if channels == "auto":
         channels = "L" if look.gray else "RGB"
-    if entry.name.startswith("lenet5") and config.size is None:
+    if entry.name.startswith("lenet5") and size is None:
         # LeCun et al. 1998: 28 × 28 in the middle of 32 × 32, background −0.1, ink 1.175.
         count = len(channels) if channels == "RGB" else 1
         return Preprocessing(
@@ -157,11 +170,11 @@ def _fresh_preprocessing(config: TrainConfig, look: Look, entry: CatalogueEntry)
             channels=channels,
             mean=(20 / 255,) * count,
             std=(200 / 255,) * count,
-            locate="ink" if config.augment == "digits" and channels == "L" else None,
+            locate="ink" if augment == "digits" and channels == "L" else None,
         )
     native = min(entry.input_size[1:])
-    side = config.size or (native if look.shorter_px >= native / 2 else max(entry.min_size, look.shorter_px))
-    resize = round(side * 256 / 224) if side >= 96 else min(side, max(look.shorter_px, 1)) if not config.size else side
+    side = size or (native if look.shorter_px >= native / 2 else max(entry.min_size, look.shorter_px))
+    resize = round(side * 256 / 224) if side >= 96 else min(side, max(look.shorter_px, 1)) if not size else side
     gray = (sum(w * m for w, m in zip((0.299, 0.587, 0.114), look.mean, strict=True)),)
     spread = (sum(w * s for w, s in zip((0.299, 0.587, 0.114), look.std, strict=True)),)
     return Preprocessing(
