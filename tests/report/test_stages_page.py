@@ -12,6 +12,7 @@ from striate.data.augment.cut import Cut
 from striate.data.detections import Detections
 from striate.detection.looking import PictureStages, look_at_picture
 from striate.models import Network
+from striate.report import stage_parts, stages_of
 from striate.report.stage_parts import Easel, of_each, plural
 from striate.report.stages_of import build_stages
 from striate.report.stages_page import build_stages_page
@@ -19,6 +20,15 @@ from tests.detection.shapes import CLASSES
 from tests.detection.test_looking import WINDOWS, look, small_network
 from tests.report.samples import HOSTILE
 from tests.report.test_browser import Tab, browser  # noqa: F401 - a fixture
+
+
+@pytest.fixture(autouse=True)
+def small_drawings(monkeypatch, request):
+    """Drawings of 256 px take a tenth of the time."""
+    if "cell" in request.node.name or "close_up" in request.node.name:
+        return  # these count pixels
+    for module in (stage_parts, stages_of):
+        monkeypatch.setattr(module, "SIDE_PX", 256)
 
 
 def words(page):
