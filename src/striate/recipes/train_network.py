@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 
@@ -146,7 +147,7 @@ def _their_preprocessing(config: TrainConfig, start: str, before: Network) -> Pr
 
 
 def fresh_preprocessing(
-    entry: CatalogueEntry, look: Look, *, size: int | None, channels: str, augment: str
+    entry: CatalogueEntry, look: Look, *, size: int | None, channels: Literal["auto", "RGB", "L"], augment: str
 ) -> Preprocessing:
     """What pictures are turned into for weights that start afresh.
 
