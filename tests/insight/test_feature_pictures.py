@@ -240,3 +240,15 @@ def test_it_runs_on_a_gpu() -> None:
     cpu = feature_pictures(net, "norm:1", size=16, steps=2).values
     gpu = feature_pictures(net.cuda(), "norm:1", size=16, steps=2).values
     np.testing.assert_allclose(cpu, gpu, atol=1e-2)
+
+
+@pytest.mark.parametrize("method", ["fourier", "plain", "maco"])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_pictures_for_weights_of_16_bits_are_made_in_32(kind: torch.dtype, method: str) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3)).eval().to(kind)
+    made = feature_pictures(net, ["2:1"], method=method, steps=4, size=24)
+    assert made.values.dtype == np.float32
+    assert np.isfinite(made.values).all()
+    assert np.isfinite(made.history).all()
+    assert {parameter.dtype for parameter in net.parameters()} == {kind}

@@ -1,6 +1,7 @@
 """What is asked: classes, labels and unit addresses, read the same by every method."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from striate import insight
 from striate.data import Labels, Preprocessing
-from striate.errors import ConfigError, ShapeError, UnknownNameError
+from striate.errors import ConfigError, DataError, ShapeError, UnknownNameError
 from striate.insight.target import choose_targets, module_and_input, read_targets, score_targets
 from striate.models import Network
 from striate.probe import UnitAddress, capture
@@ -133,3 +135,88 @@ def test_photos_come_in_the_precision_of_the_weights(dtype: torch.dtype) -> None
     module, x = module_and_input(network, np.zeros((9, 9, 3), np.uint8))
     assert x.dtype == dtype
     assert module(x).dtype == dtype
+
+
+class Cut(nn.Module):
+    """Answers, but not by a way that has a gradient to its first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(x).detach().mean((2, 3)))
+
+
+class Constant(nn.Module):
+    """A layer whose output has a gradient to its weights alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.detached = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.detached(x.detach())
+
+
+def damaged() -> nn.Module:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net[0].weight.data[0, 0, 0, 0] = float("nan")
+    return net
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        insight.saliency,
+        insight.guided_backprop,
+        insight.grad_cam,
+        partial(insight.occlusion, window=4, stride=4),
+        partial(insight.integrated_gradients, steps=2),
+        partial(insight.smooth_grad, samples=2),
+    ],
+)
+def test_weights_that_are_no_numbers_give_no_map(look) -> None:
+    with pytest.raises(DataError, match=r"the network answers (nan|NaN), which no map explains"):
+        look(damaged(), torch.rand(1, 3, 8, 8))
+
+
+def test_a_tensor_that_wants_a_gradient_is_a_picture_like_any_other() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    x = torch.rand(1, 3, 8, 8)
+    wanted = insight.occlusion(net, x, target=1, window=4, stride=4).values
+    found = insight.occlusion(net, x.clone().requires_grad_(), target=1, window=4, stride=4).values
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_whole_numbers_have_no_gradient() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    with pytest.raises(ShapeError, match=r"images must be floating point for a gradient; got torch\.int64"):
+        insight.saliency(net, torch.ones(1, 3, 2, 2, dtype=torch.int64))
+
+
+def test_a_layer_without_a_way_to_the_score_is_named() -> None:
+    x = torch.rand(1, 3, 8, 8)
+    with pytest.raises(ConfigError, match="does not depend on layer 'first' in a way that has a gradient"):
+        insight.grad_cam(Cut(), x, layer="first")
+    with pytest.raises(ConfigError, match="layer 'detached' has no gradient with respect to the picture"):
+        insight.effective_field(Constant(), x, "detached")
+
+
+def test_a_color_that_is_no_number_is_refused() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 2))
+    x = torch.rand(1, 3, 8, 8)
+    with pytest.raises(ConfigError, match=r"fill must be one number .* and finite; got nan"):
+        insight.occlusion(net, x, window=4, stride=2, fill=float("nan"))
+    with pytest.raises(ConfigError, match=r"baseline must be one number .* and finite; got inf"):
+        insight.integrated_gradients(net, x, baseline=float("inf"), steps=2)
+
+
+def test_batches_and_data_of_nothing_are_refused() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU())
+    x = torch.rand(1, 3, 8, 8)
+    for look in (insight.unit_statistics, partial(insight.top_patches, layers=["0"])):
+        with pytest.raises(ConfigError, match="batch_size must be 1 or more"):
+            look(net, x, batch_size=0)
+        with pytest.raises(ShapeError, match="at least one picture"):
+            look(net, x[:0])

@@ -91,7 +91,7 @@ def photo_tensor(
         size = "original"
     sides = dream_size(x.shape[2], x.shape[3], size)
     with torch.inference_mode(False), torch.no_grad():
-        dtype = torch.float64 if subject.dtype == torch.float64 else torch.float32
+        dtype = subject.picture_dtype
         x = x.detach().to(device=subject.device, dtype=dtype).clone()
         if tuple(x.shape[2:]) != sides:
             x = F.interpolate(x, sides, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)

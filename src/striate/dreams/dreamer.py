@@ -101,7 +101,7 @@ class Dreamer:
         if jitter < 0 or tile < 64:
             raise ConfigError(f"jitter must be 0 or more and tile at least 64 pixels; got {jitter} and {tile}.")
         octave_sizes(64, 64, octaves=octaves, scale=scale)  # says what is wrong with them
-        self.whole = _full_precision(build_subject(network, channels=channels, limits=limits))
+        self.whole = build_subject(network, channels=channels, limits=limits).in_full()
         self.limits = (0.0, 1.0) if isinstance(network, Network) else limits
         self.goals = read_goals(network, target, channels=self.whole.channels)
         layers = reduce(frozenset.union, (goal.objective.layers for goal in self.goals))
@@ -284,14 +284,6 @@ class Painting:
         """The mean absolute value of a goal's gradient; 0 for a unit that is switched off everywhere."""
         _, (gradient,) = self._run_of(image, goal.objective, move, 1).evaluate()
         return float(gradient.abs().mean(dtype=torch.float64))
-
-
-def _full_precision(subject: Subject) -> Subject:
-    """Pictures are painted in 32 bits at least; 16-bit weights get their own kind in the module's input."""
-    inner, kind = subject.prepare, subject.dtype
-    if kind in (torch.float32, torch.float64):
-        return subject
-    return replace(subject, prepare=lambda x: inner(x).to(kind))
 
 
 def _guided(subject: Subject, goals: tuple[Goal, ...], guide: Any, size: int | None) -> tuple[Goal, ...]:

@@ -73,7 +73,7 @@ class StyleGoal:
             raise ConfigError(f"style_scale must be from 0.05 to 8; got {style_scale}.")
         if not paintings:
             raise ConfigError("styles must be at least one picture; got none.")
-        kept = torch.float64 if subject.dtype == torch.float64 else torch.float32
+        kept = subject.picture_dtype
         self.subject, self.table = subject, layer_table(subject)
         self.photo = photo.to(device=subject.device, dtype=kept)
         self.paintings = [one.to(self.photo) for one in paintings]

@@ -1,7 +1,7 @@
 """The network that pictures are painted for: how a picture becomes its input, and what its layers answer."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -43,9 +43,21 @@ class Subject:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights: pictures are optimized in it."""
+        """Of the weights."""
         parameter = next((p for p in self.module.parameters() if p.is_floating_point()), None)
         return torch.float32 if parameter is None else parameter.dtype
+
+    def in_full(self) -> "Subject":
+        """The same for pictures of 32 bits at least: 16-bit weights get their own kind in the module's input."""
+        inner, kind = self.prepare, self.dtype
+        if kind in (torch.float32, torch.float64):
+            return self
+        return replace(self, prepare=lambda view: inner(view).to(kind))
+
+    @property
+    def picture_dtype(self) -> torch.dtype:
+        """Of pictures that are optimized: the weights' kind, but 32 bits at least."""
+        return torch.float64 if self.dtype == torch.float64 else torch.float32
 
     def read(self, view: Float[Tensor, "n c h w"], layers: Iterable[str]) -> dict[str, Tensor]:
         """What `layers` answer to pictures, from one pass that stops at the deepest; none without a layer.

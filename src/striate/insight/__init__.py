@@ -7,12 +7,13 @@ from striate.insight.activations import StageActivations, stage_activations
 from striate.insight.completeness import Completeness, completeness
 from striate.insight.deconvnet import deconvnet
 from striate.insight.depth_sheet import DepthSheet, depth_sheet
-from striate.insight.effective_field import EffectiveField, EffectiveFields, effective_field
+from striate.insight.effective_field import effective_field
 from striate.insight.equivariance import shift_response
 from striate.insight.error_consistency import ErrorConsistency, error_consistency
 from striate.insight.explanation import Explanation
 from striate.insight.feature_pictures import FeatureProgress, feature_pictures, stream_feature_pictures
 from striate.insight.feature_result import FeaturePictures
+from striate.insight.field_result import EffectiveField, EffectiveFields
 from striate.insight.grabcut import grabcut
 from striate.insight.grad_cam import grad_cam
 from striate.insight.guided_backprop import guided_backprop

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data.images import Images
-from striate.errors import ConfigError
+from striate.errors import ConfigError, ShapeError
 from striate.insight.field_crop import cut_to_fields
 from striate.insight.target import Asked, Target, module_and_input, read_targets, score_targets
 from striate.models import Network
@@ -80,10 +80,14 @@ def gradients_of(
     Raises:
         ConfigError: The targets do not depend on the picture in a way that has a gradient, a mask that the rule does
             not reach, or a batch size below 1.
+        ShapeError: Pictures of whole numbers.
+        DataError: What is asked about is not finite.
     """
     if batch_size is not None and batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
     module, x = module_and_input(network, images)
+    if not x.is_floating_point():
+        raise ShapeError(f"images must be floating point for a gradient; got {x.dtype}. Give images.float().")
     wanted = read_targets(network, target, len(x), many=True)
     back = _Back(network, module, method, rule, MaskWatch(method, smooth=smooth) if rule != "plain" else None)
     with evaluating(module):

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import draw
-from striate.data.files import write_whole
 from striate.draw.patch_rows import PatchRow, draw_patch_rows
 from striate.errors import ConfigError
 from striate.insight.kernels import Kernels
 from striate.insight.patches import TopPatches
+from striate.insight.store import save_as
 from striate.probe import UnitAddress
 
 __all__ = ["DepthSheet", "depth_sheet"]
@@ -99,11 +99,7 @@ class DepthSheet:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        if path.suffix.lower() != ".png":
-            raise ConfigError(f"path must end in .png; got '{path.name}'. Save sheet.patches to .npz for the data.")
-        write_whole(path, draw.encode_png(self.draw()))
-        return path
+        return save_as(path, {".png": self._repr_png_})
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(self.draw())

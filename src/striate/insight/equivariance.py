@@ -140,6 +140,9 @@ def shift_response(
 
 
 def _check_shifts(shifts: Sequence[int], extent: int) -> None:
+    odd = [shift for shift in shifts if shift % 1]
+    if odd:
+        raise ConfigError(f"shifts must be whole numbers of pixels; got {odd[0]}.")
     largest = max(abs(shift) for shift in shifts)
     if largest >= extent:
         raise ConfigError(f"a shift must be smaller than the picture, {extent} pixels; got {largest}.")

@@ -84,7 +84,7 @@ def build_recipe(
     after: tuple[AfterStep, ...] = ()
     penalty: Objective | None = None
     generator = torch.Generator().manual_seed(seed)
-    like: dict[str, Any] = {"dtype": subject.dtype, "device": subject.device}
+    like: dict[str, Any] = {"dtype": subject.picture_dtype, "device": subject.device}
     optimizer: Optimizer
     if method == "plain":
         ascent = find_preset(plain)
@@ -165,7 +165,7 @@ def _choose_size(
 
 
 def _refusal(subject: Subject, layers: Sequence[str], size: tuple[int, int]) -> str | None:
-    gray = torch.full((1, subject.channels, *size), 0.5, dtype=subject.dtype, device=subject.device)
+    gray = torch.full((1, subject.channels, *size), 0.5, dtype=subject.picture_dtype, device=subject.device)
     try:
         with torch.no_grad():
             subject.read(gray, layers)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.dreams import Dream, Objective, Seen, Subject, build_subject, objectives
+from striate.dreams.lean_subject import in_full_precision
 from striate.errors import ConfigError
 from striate.insight.feature_methods import At, Method, Recipe, build_recipe
 from striate.insight.feature_result import FeaturePictures
@@ -174,7 +175,7 @@ def stream_feature_pictures(
     Args as there; `preview_every` says every how many steps the event holds the pictures as they are, 0 for never.
     """
     began = perf_counter()
-    subject = build_subject(network, channels=channels, limits=limits)
+    subject = build_subject(network, channels=channels, limits=limits).in_full()
     asked = _read(network, subject, targets, at)
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
@@ -255,7 +256,7 @@ def _read(
     asked = []
     for item in wanted:
         if isinstance(item, Objective):
-            asked.append(_Asked(item.name, item, None, None))
+            asked.append(_Asked(item.name, in_full_precision(item), None, None))
             continue
         if item is None:
             raise ConfigError("a target must be a class, a unit's address or an objective; got None.")
@@ -269,10 +270,12 @@ def _read(
                 else objectives.neuron(target.layer, channel, target.position)
             )
             peak = target if target.position is None else None
-            asked.append(_Asked(str(target), goal, peak, target))
+            asked.append(_Asked(str(target), in_full_precision(goal), peak, target))
         elif target is not None:
             label = network.labels[target] if isinstance(network, Network) and network.labels else ""
-            asked.append(_Asked(f"class {target} {label}".strip(), objectives.logit(target), None, None))
+            asked.append(
+                _Asked(f"class {target} {label}".strip(), in_full_precision(objectives.logit(target)), None, None)
+            )
     return asked
 
 

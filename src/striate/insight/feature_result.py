@@ -1,6 +1,5 @@
 """Pictures that networks were asked to be excited by: the result, with how much they excite, and beside what."""
 
-import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import draw
-from striate.data.files import write_whole
 from striate.draw.patch_rows import Patch, PatchRow, draw_patch_rows
-from striate.errors import ConfigError
 from striate.insight.numbers_in_words import short
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["FeaturePictures"]
 
@@ -154,25 +151,21 @@ class FeaturePictures:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        match path.suffix.lower():
-            case ".npz":
-                arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
-                words = []
-                for row, patches in enumerate(self.natural):
-                    words.append([patch.words for patch in patches])
-                    for place, patch in enumerate(patches):
-                        arrays[f"natural/{row}/{place}"] = patch.image
-                        if patch.inside is not None:
-                            arrays[f"inside/{row}/{place}"] = patch.inside
-                write_whole(path, pack_arrays({**self.settings(), "words": words}, arrays))
-            case ".json":
-                write_whole(path, json.dumps(self.to_dict(), indent=1).encode())
-            case ".png":
-                write_whole(path, draw.encode_png(self.draw()))
-            case _:
-                raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
+        for row, patches in enumerate(self.natural):
+            for place, patch in enumerate(patches):
+                arrays[f"natural/{row}/{place}"] = patch.image
+                if patch.inside is not None:
+                    arrays[f"inside/{row}/{place}"] = patch.inside
+        words = [[patch.words for patch in patches] for patches in self.natural]
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays({**self.settings(), "words": words}, arrays),
+                ".json": lambda: json_bytes(self.to_dict(), indent=1),
+                ".png": self._repr_png_,
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "FeaturePictures":
@@ -181,19 +174,21 @@ class FeaturePictures:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        settings, arrays = load_arrays(path)
-        words: list[list[str]] = settings.pop("words", [])
-        natural = tuple(
-            tuple(
-                Patch(arrays[f"natural/{row}/{place}"], arrays.get(f"inside/{row}/{place}"), text)
-                for place, text in enumerate(texts)
+        with saved(path, "FeaturePictures") as (settings, arrays):
+            words: list[list[str]] = settings.pop("words", [])
+            natural = tuple(
+                tuple(
+                    Patch(arrays[f"natural/{row}/{place}"], arrays.get(f"inside/{row}/{place}"), text)
+                    for place, text in enumerate(texts)
+                )
+                for row, texts in enumerate(words)
             )
-            for row, texts in enumerate(words)
-        )
-        named: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-        known = {f.name for f in fields(cls)}
-        rest: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k in known}
-        return cls(**named, **rest, natural=natural)
+            named: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+            known = {f.name for f in fields(cls)}
+            rest: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k in known
+            }
+            return cls(**named, **rest, natural=natural)
 
     def _note(self, number: int) -> str:
         if not self.excited[number]:

@@ -1,5 +1,7 @@
 """The color of "nothing": what a picture is blanked with, and where integrated gradients begin."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,24 +26,33 @@ def fill_color(network: Network | nn.Module, x: Tensor, fill: Fill, *, name: str
         name: The argument's name, for messages.
 
     Raises:
-        ConfigError: A color of the wrong length, or outside [0, 1] for a `Network`.
+        ConfigError: A color of the wrong length, that is not finite, or outside [0, 1] for a `Network`.
 
     >>> fill_color(nn.Identity(), torch.zeros(1, 3, 4, 4), 0.5).shape
     torch.Size([1, 1, 1])
     """
     channels = x.shape[1]
+    numbers = _numbers(fill)
     if isinstance(network, Network):
         if fill is None:
             return torch.zeros(channels, 1, 1, device=x.device, dtype=x.dtype)
-        color = (float(fill),) * 3 if isinstance(fill, int | float) else tuple(fill)
+        color = numbers * 3 if isinstance(fill, int | float) else numbers
         if len(color) != 3 or not all(0 <= part <= 1 for part in color):
             raise ConfigError(f"{name} must be one number or an RGB color with parts from 0 to 1; got {fill}.")
         picture = torch.tensor(color, device=x.device, dtype=torch.float64).view(1, 3, 1, 1)
         return network.preprocessing.normalize(picture)[0].to(x.dtype)
-    numbers = (0.0,) if fill is None else (float(fill),) if isinstance(fill, int | float) else tuple(fill)
     if len(numbers) not in (1, channels):
-        raise ConfigError(f"{name} must be one number or one for each of the {channels} channels; got {fill}.")
+        raise ConfigError(
+            f"{name} must be one number or one for each of the {channels} channels, and finite; got {fill}."
+        )
     return torch.tensor(numbers, device=x.device, dtype=x.dtype).view(-1, 1, 1)
+
+
+def _numbers(fill: object) -> tuple[float, ...]:
+    """The numbers of a color; none for what is no color."""
+    parts = (0.0,) if fill is None else tuple(fill) if isinstance(fill, tuple | list) else (fill,)
+    good = all(isinstance(part, int | float) and math.isfinite(part) for part in parts)
+    return tuple(float(part) for part in parts) if good else ()
 
 
 def describe_fill(network: Network | nn.Module, fill: Fill) -> str | float | list[float]:

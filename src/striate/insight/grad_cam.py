@@ -137,13 +137,19 @@ def _maps_and_gradient(
             )
         (leaf,) = leaves
         if not asked.scores.requires_grad:
-            raise ConfigError(
-                f"target {asked.targets[0]!r} does not depend on layer '{layer}' in a way that has a gradient. Choose "
-                "another layer, or occlusion, which needs no gradient."
-            )
+            raise ConfigError(_cut_off(asked, layer))
         # Pictures of a batch do not mix in evaluation mode: the sum's gradient is each one's own.
-        (gradient,) = torch.autograd.grad(asked.scores, leaf, torch.ones_like(asked.scores))
+        (gradient,) = torch.autograd.grad(asked.scores, leaf, torch.ones_like(asked.scores), allow_unused=True)
+        if gradient is None:  # the scores have a gradient, but not to this layer
+            raise ConfigError(_cut_off(asked, layer))
     return _Weighed(leaf.detach(), gradient, asked)
+
+
+def _cut_off(asked: Asked, layer: str) -> str:
+    return (
+        f"target {asked.targets[0]!r} does not depend on layer '{layer}' in a way that has a gradient. Choose another "
+        "layer, or occlusion, which needs no gradient."
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from striate import draw
 from striate.errors import ConfigError, ShapeError
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["Heatmap", "as_numpy"]
 
@@ -122,7 +122,8 @@ class Heatmap:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        return cls.restore(*load_arrays(path))
+        with saved(path, "Heatmap") as (settings, arrays):
+            return cls.restore(settings, arrays)
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(draw.grid(list(self.draw()), gap=2))

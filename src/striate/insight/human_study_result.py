@@ -4,7 +4,6 @@ Everything is computed from the table of answers, observers × pictures.
 How far two observers agree: `human_study_agreement`.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.files import write_whole
 from striate.draw import encode_png
-from striate.errors import ConfigError, DataError
+from striate.errors import DataError
 from striate.insight.human_study import HumanStudy
 from striate.insight.human_study_agreement import Agreement, GroupKappa, Pair, compare_observers
 from striate.insight.human_study_chart import draw_error_rates
 from striate.insight.label_agreement import fleiss_kappa
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 from striate.training.metrics import Rate, confusion_matrix
 
 __all__ = ["StudyResult", "Times"]
@@ -240,35 +239,31 @@ class StudyResult:
         Raises:
             ConfigError: Another ending.
         """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npz":
-            words = {name: getattr(self, name) for name in _WORDS}
-            arrays: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}
-            np.savez_compressed(path, words=np.array(json.dumps({"format": FORMAT, **words})), **arrays)
-        elif ending == ".json":
-            text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
-            write_whole(path, text.encode("utf-8", "surrogateescape"))
-        elif ending == ".png":
-            write_whole(path, encode_png(self.draw()))
-        else:
-            raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        words = {"format": FORMAT, **{name: getattr(self, name) for name in _WORDS}}
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(
+                    {"format": FORMAT, **words}, {name: getattr(self, name) for name in _ARRAYS}
+                ),
+                ".json": lambda: json_bytes(self.to_dict(), indent=1),
+                ".png": self._repr_png_,
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "StudyResult":
         """Read what `save` wrote to an `.npz`.
 
         Raises:
-            DataError: If it is of a later format.
+            DataError: The file is missing, damaged, holds something else, or is of a later format.
         """
-        with np.load(path, allow_pickle=False) as file:
-            words = json.loads(str(file["words"]))
-            arrays = {name: file[name] for name in _ARRAYS}
-        if words.pop("format") != FORMAT:
-            raise DataError(f"{path} has another format; this version of Striate reads {FORMAT}.")
-        lists = {name: tuple(words[name]) for name in words if isinstance(words[name], list)}
-        return cls(**arrays, **{**words, **lists})
+        with saved(path, "StudyResult") as (words, arrays):
+            if words.pop("format") != FORMAT:
+                raise DataError(f"{path} has another format; this version of Striate reads {FORMAT}.")
+            lists = {name: tuple(words[name]) for name in words if isinstance(words[name], list)}
+            kept: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+            return cls(**kept, **{**words, **lists})
 
     def _under(self, condition: int | None) -> NDArray[np.bool_]:
         return np.ones(len(self.labels), bool) if condition is None else np.asarray(self.condition == condition)

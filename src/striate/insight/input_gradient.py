@@ -21,7 +21,7 @@ from striate.data.images import Images
 from striate.errors import ConfigError, ShapeError
 from striate.insight.backward_pass import Gradients, gradients_of
 from striate.insight.heatmap import Heatmap, as_numpy
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 from striate.insight.target import Target
 from striate.models import Network
 from striate.probe import UnitAddress
@@ -186,7 +186,8 @@ class InputGradient:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        return cls.restore(*load_arrays(path))
+        with saved(path, "InputGradient") as (settings, arrays):
+            return cls.restore(settings, arrays)
 
     def _repr_png_(self) -> bytes:
         # Small pictures are made larger by whole pixels, so that a field of 11 × 11 can be seen.

@@ -147,8 +147,8 @@ def path_points(steps: int, rule: Rule) -> tuple[NDArray[np.float64], NDArray[np
     if rule not in get_args(Rule):
         raise ConfigError(f"rule must be one of {', '.join(map(repr, get_args(Rule)))}; got {rule!r}.")
     least = 2 if rule == "riemann_trapezoid" else 1
-    if steps < least:
-        raise ConfigError(f"steps must be at least {least} for {rule!r}; got {steps}.")
+    if steps % 1 or steps < least:
+        raise ConfigError(f"steps must be at least {least} for {rule!r}, and whole; got {steps}.")
     if rule == "gausslegendre":
         points, weights = np.polynomial.legendre.leggauss(steps)
         return 0.5 * (points + 1.0), 0.5 * weights

@@ -15,13 +15,13 @@ from striate import draw
 from striate.data.files import write_whole
 from striate.data.images import Images
 from striate.draw.depth_sheet import DepthRow, draw_depth_sheet
-from striate.errors import ConfigError, DataError
+from striate.errors import ConfigError
 from striate.insight.inversion import Inversion
 from striate.insight.inversion_prior import Prior
 from striate.insight.inversion_schedule import Method
 from striate.insight.inversion_subject import OUTPUT_NAME, Pictured, picture_of
 from striate.insight.reconstruction import Reconstruction, plain, say_share, say_similarity
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import pack_arrays, saved
 from striate.models import Network
 from striate.probe import Summary, summary
 
@@ -184,8 +184,7 @@ class InversionSheet:
             DataError: The folder holds no such data.
         """
         path = Path(folder) / "inversion.npz"
-        settings, arrays = load_arrays(path)
-        try:
+        with saved(path, "InversionSheet") as (settings, arrays):
             rows = []
             for number, own in enumerate(settings["rows"]):
                 mark = f"{number}."
@@ -193,8 +192,6 @@ class InversionSheet:
                 rows.append(Reconstruction.restore(own, mine))
             fields = tuple(settings["fields"])
             return cls(settings["network"], settings["photo"], tuple(rows), fields, settings["provenance"])
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{path} holds no reconstructions of Striate ({error}).") from error
 
     def _packed(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         arrays = {f"{n}.{name}": array for n, row in enumerate(self.rows) for name, array in row.arrays().items()}

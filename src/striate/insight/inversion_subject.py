@@ -130,12 +130,8 @@ def _sized(preprocessing: Preprocessing, size: int | Sequence[int] | None) -> Pr
 
 
 def _on_device(subject: Subject, photo: Tensor, limits: tuple[float, float]) -> Pictured:
-    """Pictures are painted in 32 bits at least; 16-bit weights get their own kind in the module's input."""
-    dtype = torch.float64 if subject.dtype == torch.float64 else torch.float32
-    inner, kind = subject.prepare, subject.dtype
-    if kind != dtype:
-        subject = replace(subject, prepare=lambda x: inner(x).to(kind))
-    return Pictured(subject, photo.to(device=subject.device, dtype=dtype), limits)
+    """Pictures are painted in 32 bits at least."""
+    return Pictured(subject.in_full(), photo.to(device=subject.device, dtype=subject.picture_dtype), limits)
 
 
 def _require_one(count: int) -> None:

@@ -19,10 +19,10 @@ from torch import nn
 
 from striate import draw
 from striate.draw.kernel_sheet import draw_kernel_sheet
-from striate.errors import ConfigError, DataError, UnknownNameError
+from striate.errors import ConfigError, UnknownNameError
 from striate.insight.heatmap import as_numpy
 from striate.insight.numbers_in_words import short
-from striate.insight.store import load_arrays, pack_arrays, save_as
+from striate.insight.store import pack_arrays, save_as, saved
 from striate.models import Network
 from striate.probe import require_layer
 
@@ -156,11 +156,8 @@ class Kernels:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        facts, arrays = load_arrays(path)
-        try:
+        with saved(path, "Kernels") as (facts, arrays):
             return cls(weights=arrays["weights"], **facts)
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{path} holds no saved kernels ({error}).") from error
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(self.draw_sheet())

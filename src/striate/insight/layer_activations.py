@@ -3,7 +3,6 @@
 Source: Yosinski et al. 2015, "Understanding neural networks through deep visualization", arXiv:1506.06579, section 2.
 """
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from striate.insight.heatmap import as_numpy
 from striate.insight.listed_layers import list_layers
 from striate.insight.numbers_in_words import short
 from striate.insight.picture_stream import Pictures, PictureStream
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 from striate.models import Network
 from striate.probe import capture, evaluating, summary
 
@@ -159,21 +158,21 @@ class LayerActivations:
             ConfigError: Another ending.
         """
         path = Path(path)
-        match path.suffix.lower():
-            case "":
-                path.mkdir(parents=True, exist_ok=True)
-                for name, picture in self.pictures():
-                    write_whole(path / f"{name}.png", draw.encode_png(picture))
-                self.save(path / "activations.npz")
-                self.save(path / "activations.json")
-            case ".npz":
-                arrays = {f"{i}/maps": one.maps for i, one in enumerate(self.layers.values())}
-                write_whole(path, pack_arrays(self.to_dict(), {"seen": self.seen, **arrays}))
-            case ".json":
-                write_whole(path, json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False).encode())
-            case _:
-                raise ConfigError(f"path must end in .npz or .json, or name a folder; got '{path.name}'.")
-        return path
+        if not path.suffix:
+            path.mkdir(parents=True, exist_ok=True)
+            for name, picture in self.pictures():
+                write_whole(path / f"{name}.png", draw.encode_png(picture))
+            self.save(path / "activations.npz")
+            self.save(path / "activations.json")
+            return path
+        arrays = {f"{i}/maps": one.maps for i, one in enumerate(self.layers.values())}
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.to_dict(), {"seen": self.seen, **arrays}),
+                ".json": lambda: json_bytes(self.to_dict()),
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "LayerActivations":
@@ -182,8 +181,7 @@ class LayerActivations:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        facts, arrays = load_arrays(path)
-        try:
+        with saved(path, "LayerActivations") as (facts, arrays):
             return cls(
                 layers={
                     one["layer"]: LayerMaps(
@@ -201,8 +199,6 @@ class LayerActivations:
                 parameters=facts["parameters"],
                 seconds=facts["seconds"],
             )
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{path} holds no saved activations ({error}).") from error
 
 
 def layer_activations(

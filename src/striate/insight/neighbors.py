@@ -18,7 +18,7 @@ from striate import draw
 from striate.draw.patch_rows import Patch, PatchRow, draw_patch_rows
 from striate.errors import ConfigError, DataError, ShapeError
 from striate.insight.representation_set import Representations
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["Metric", "Neighbors", "as_metric", "nearest_neighbors", "search"]
 
@@ -150,13 +150,13 @@ class Neighbors:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        settings, arrays = load_arrays(path)
-        if settings.pop("kind", None) != "neighbors":
-            raise DataError(f"{path} holds another kind of result, not neighbors.")
-        plain: dict[str, Any] = {**settings, **arrays}
-        for name in ("query_names", "names"):
-            plain[name] = tuple(plain[name])
-        return cls(**plain)
+        with saved(path, "Neighbors") as (settings, arrays):
+            if settings.pop("kind", None) != "neighbors":
+                raise DataError(f"{path} holds another kind of result, not neighbors.")
+            plain: dict[str, Any] = {**settings, **arrays}
+            for name in ("query_names", "names"):
+                plain[name] = tuple(plain[name])
+            return cls(**plain)
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(self.draw())

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from striate.data.images import Images
 from striate.errors import ConfigError
+from striate.insight.fill import Fill, describe_fill, fill_color
 from striate.insight.heatmap import Heatmap, as_numpy
 from striate.insight.target import Target, choose_targets, module_and_input
 from striate.models import Network
@@ -42,7 +43,7 @@ def occlusion(
     target: Target = None,
     window: int | tuple[int, int] = 16,
     stride: int | tuple[int, int] = 8,
-    fill: float | tuple[float, ...] | None = None,
+    fill: Fill = None,
     score: Score = "probability",
     batch_size: int | None = None,
     memory: int | None = None,
@@ -78,6 +79,7 @@ def occlusion(
     Raises:
         ConfigError: A window or stride below 1, a stride above the window, a fill of the wrong length, or less memory
             than one picture takes.
+        DataError: The clean picture's scores are not numbers.
 
     Source:
         Zeiler and Fergus 2013, arXiv:1311.2901, section 4.2.
@@ -114,7 +116,7 @@ def sweep_occlusion(
     target: Target = None,
     window: int | tuple[int, int] = 16,
     stride: int | tuple[int, int] = 8,
-    fill: float | tuple[float, ...] | None = None,
+    fill: Fill = None,
     score: Score = "probability",
     batch_size: int | None = None,
     memory: int | None = None,
@@ -135,7 +137,7 @@ def sweep_occlusion(
         if number is not None and number < 1:
             raise ConfigError(f"{name} must be at least 1; got {number}.")
     module, x = module_and_input(network, images)
-    patch = _patch_color(network, x, fill)
+    patch = fill_color(network, x, fill)
     tops, lefts = window_starts(x.shape[2], height, step_y), window_starts(x.shape[3], width, step_x)
     places = Places(tops, lefts, (height, width))
     # Modes end before each yield: whoever takes the steps has a thread and a module that are as they were.
@@ -171,7 +173,7 @@ def sweep_occlusion(
         parameters={
             "window": [height, width],
             "stride": [step_y, step_x],
-            "fill": "mean color" if fill is None and isinstance(network, Network) else fill if fill is not None else 0,
+            "fill": describe_fill(network, fill),
             "score": score,
             "windows": [len(tops), len(lefts)],
         },
@@ -222,27 +224,8 @@ def _finish(logits: Tensor, score: Score) -> Tensor:
     return scores.softmax(1) if score == "probability" else scores
 
 
-def _patch_color(
-    network: Network | nn.Module, x: Tensor, fill: float | tuple[float, ...] | None
-) -> Float[Tensor, "c 1 1"]:
-    channels = x.shape[1]
-    if isinstance(network, Network):
-        # The mean of the training pictures is what the network calls "nothing": it becomes zero.
-        if fill is None:
-            return torch.zeros(channels, 1, 1, device=x.device, dtype=x.dtype)
-        color = (float(fill),) * 3 if isinstance(fill, int | float) else tuple(fill)
-        if len(color) != 3 or not all(0 <= part <= 1 for part in color):
-            raise ConfigError(f"fill must be one number or an RGB color with parts from 0 to 1; got {fill}.")
-        picture = torch.tensor(color, device=x.device).view(1, 3, 1, 1)
-        return network.preprocessing.normalize(picture)[0].to(x)
-    numbers = (0.0,) if fill is None else (float(fill),) if isinstance(fill, int | float) else tuple(fill)
-    if len(numbers) not in (1, channels):
-        raise ConfigError(f"fill must be one number or one for each of the {channels} channels; got {fill}.")
-    return torch.tensor(numbers, device=x.device, dtype=x.dtype).view(-1, 1, 1)
-
-
 def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or min(pair) < 1:
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2 or min(pair) < 1 or any(side % 1 for side in pair):
         raise ConfigError(f"{name} must be at least 1 pixel, one number or (height, width); got {value}.")
     return pair

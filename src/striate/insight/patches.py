@@ -1,6 +1,5 @@
 """The patches that excite units most: what a pass over many pictures found, as numbers, places and pictures."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import draw
-from striate.data.files import write_whole
 from striate.draw.patch_rows import Patch, PatchRow, draw_patch_rows
-from striate.errors import ConfigError, DataError, UnknownNameError, nearest
+from striate.errors import ConfigError, UnknownNameError, nearest
 from striate.insight.field_boxes import Sight, inside_of
 from striate.insight.numbers_in_words import short
-from striate.insight.store import load_arrays, pack_arrays
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["LayerPatches", "TopPatches", "fitting_tile"]
 
@@ -250,27 +248,23 @@ class TopPatches:
         Raises:
             ConfigError: Another ending, or several layers for one PNG.
         """
-        path = Path(path)
         shared = {name: getattr(self, name) for name in ("numbers", "seen_sizes", "photo_crops", "photo_sizes")}
-        match path.suffix.lower():
-            case ".npz":
-                named = {f"{i}/{n}": a for i, one in enumerate(self.layers.values()) for n, a in one.arrays().items()}
-                write_whole(path, pack_arrays(self.to_dict(), {**shared, **named}))
-            case ".json":
-                values = self.to_dict()
-                values |= {name: array.tolist() for name, array in shared.items()}
-                for facts, one in zip(values["layers"], self.layers.values(), strict=True):
-                    for name, array in one.arrays().items():
-                        if name != "crops":
-                            plain = array.astype(object)
-                            plain[~np.isfinite(array)] = None
-                            facts[name] = plain.tolist()
-                write_whole(path, json.dumps(values, ensure_ascii=False, allow_nan=False).encode())
-            case ".png":
-                write_whole(path, draw.encode_png(self.draw()))
-            case _:
-                raise ConfigError(f"path must end in .npz, .json or .png; got '{path.name}'.")
-        return path
+        named = {f"{i}/{n}": a for i, one in enumerate(self.layers.values()) for n, a in one.arrays().items()}
+        return save_as(
+            path,
+            {
+                ".npz": lambda: pack_arrays(self.to_dict(), {**shared, **named}),
+                ".json": lambda: json_bytes({**self._numbers(), **{n: array.tolist() for n, array in shared.items()}}),
+                ".png": lambda: draw.encode_png(self.draw()),
+            },
+        )
+
+    def _numbers(self) -> dict[str, Any]:
+        """`to_dict` with the arrays of every layer, but for the crops."""
+        values = self.to_dict()
+        for facts, one in zip(values["layers"], self.layers.values(), strict=True):
+            facts |= {name: array.tolist() for name, array in one.arrays().items() if name != "crops"}
+        return values
 
     @classmethod
     def load(cls, path: str | Path) -> "TopPatches":
@@ -279,8 +273,7 @@ class TopPatches:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        facts, arrays = load_arrays(path)
-        try:
+        with saved(path, "TopPatches") as (facts, arrays):
             layers = {}
             for number, one in enumerate(facts["layers"]):
                 layers[one["layer"]] = LayerPatches(
@@ -303,8 +296,6 @@ class TopPatches:
                 photo_crops=arrays["photo_crops"],
                 photo_sizes=arrays["photo_sizes"],
             )
-        except (KeyError, TypeError, IndexError) as error:
-            raise DataError(f"{path} holds no saved patches ({error}). `TopPatches.save` writes them.") from error
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(self.draw(next(iter(self.layers))))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from striate import draw
 from striate.errors import ConfigError
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["PerturbationCurves"]
 
@@ -131,18 +131,18 @@ class PerturbationCurves:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        settings, arrays = load_arrays(path)
-        return cls(
-            kind=settings["kind"],
-            fractions=arrays["fractions"],
-            scores={name: arrays[f"score_{i}"] for i, name in enumerate(settings["maps"])},
-            references={name: arrays[f"reference_{i}"] for i, name in enumerate(settings["references"])},
-            spread=arrays.get("spread"),
-            target=tuple(settings["target"]),
-            score=settings["score"],
-            parameters=settings["parameters"],
-            seconds=settings["seconds"],
-        )
+        with saved(path, "PerturbationCurves") as (settings, arrays):
+            return cls(
+                kind=settings["kind"],
+                fractions=arrays["fractions"],
+                scores={name: arrays[f"score_{i}"] for i, name in enumerate(settings["maps"])},
+                references={name: arrays[f"reference_{i}"] for i, name in enumerate(settings["references"])},
+                spread=arrays.get("spread"),
+                target=tuple(settings["target"]),
+                score=settings["score"],
+                parameters=settings["parameters"],
+                seconds=settings["seconds"],
+            )
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(self.draw())

@@ -272,7 +272,9 @@ def fitting_batch(network: Network | nn.Module, images: Pictures) -> int:
         return best_batch_size(
             network.module, torch.empty(1, channels, *preprocessing.input_size, device=network.device)
         )
-    return best_batch_size(network, images[:1]) if isinstance(images, Tensor) and images.dim() == 4 else 32
+    if isinstance(images, Tensor) and images.dim() == 4 and len(images):
+        return best_batch_size(network, images[:1])
+    return 32
 
 
 def _photos(images: Pictures, max_megapixels: float) -> list[_Photo]:

@@ -21,7 +21,7 @@ from scipy import ndimage
 from striate import draw
 from striate.errors import ConfigError, ShapeError
 from striate.insight.pixel_order import as_maps
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["PointingGame", "boxes_in_view", "pointing_game"]
 
@@ -129,17 +129,17 @@ class PointingGame:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        settings, arrays = load_arrays(path)
-        regions = arrays["regions"]
-        return cls(
-            values=np.array(settings["hits"], dtype=np.bool_),
-            points=np.array(settings["points"], dtype=np.int64),
-            labels=tuple(settings["labels"]),
-            center=np.array(settings["center"], dtype=np.bool_),
-            chance=np.array(settings["chance"], dtype=np.float64),
-            regions=regions,
-            tolerance=settings["tolerance"],
-        )
+        with saved(path, "PointingGame") as (settings, arrays):
+            regions = arrays["regions"]
+            return cls(
+                values=np.array(settings["hits"], dtype=np.bool_),
+                points=np.array(settings["points"], dtype=np.int64),
+                labels=tuple(settings["labels"]),
+                center=np.array(settings["center"], dtype=np.bool_),
+                chance=np.array(settings["chance"], dtype=np.float64),
+                regions=regions,
+                tolerance=settings["tolerance"],
+            )
 
 
 def pointing_game(

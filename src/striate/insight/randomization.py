@@ -83,6 +83,10 @@ def randomization(
     """
     began = perf_counter()
     _check(mode, init, steps)
+    if not callable(method):
+        raise ConfigError(
+            f"method must be a function such as insight.grad_cam, given itself and not called; got {method!r}."
+        )
     module, x = module_and_input(network, images)
     with evaluating(module), torch.inference_mode():
         asked = score_targets(network, module, x, read_targets(network, target, len(x)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from striate import draw
 from striate.errors import ConfigError
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["RandomizationCheck"]
 
@@ -135,17 +135,17 @@ class RandomizationCheck:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        settings, arrays = load_arrays(path)
-        return cls(
-            method=settings["method"],
-            mode=settings["mode"],
-            layers=tuple(settings["layers"]),
-            similarities={name: arrays[f"of_{name}"] for name in settings["measures"]},
-            maps=arrays["maps"],
-            target=tuple(settings["target"]),
-            parameters=settings["parameters"],
-            seconds=settings["seconds"],
-        )
+        with saved(path, "RandomizationCheck") as (settings, arrays):
+            return cls(
+                method=settings["method"],
+                mode=settings["mode"],
+                layers=tuple(settings["layers"]),
+                similarities={name: arrays[f"of_{name}"] for name in settings["measures"]},
+                maps=arrays["maps"],
+                target=tuple(settings["target"]),
+                parameters=settings["parameters"],
+                seconds=settings["seconds"],
+            )
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(self.draw())

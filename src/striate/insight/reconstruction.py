@@ -12,7 +12,7 @@ from PIL import Image
 from striate.draw.row_sheet import Shown, draw_row_sheet
 from striate.errors import ConfigError
 from striate.insight.picture_likeness import color_error, psnr, ssim
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["Reconstruction"]
 
@@ -195,7 +195,8 @@ class Reconstruction:
         Raises:
             DataError: It holds something else.
         """
-        return cls.restore(*load_arrays(path))
+        with saved(path, "Reconstruction") as (settings, arrays):
+            return cls.restore(settings, arrays)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

@@ -16,7 +16,7 @@ from striate.insight.map_quality import MapQuality, map_quality
 from striate.insight.neighbors import Metric, as_metric
 from striate.insight.principal_components import PrincipalComponents, principal_components
 from striate.insight.representation_set import Representations
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 from striate.insight.tsne import FEWEST, Engine, check_perplexity, default_perplexity, pick_engine, run_tsne
 from striate.insight.tsne_placement import normalizer, place_points
 
@@ -238,22 +238,22 @@ class RepresentationMap:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        settings, arrays = load_arrays(path)
-        if settings.pop("kind", None) != "representation map":
-            raise DataError(f"{path} holds another kind of result, not a representation map.")
-        inner = {n.partition(".")[2]: a for n, a in arrays.items() if n.startswith("representations.")}
-        components = PrincipalComponents(
-            arrays["mean"], arrays["components"], arrays["variance"], settings.pop("total_variance")
-        )
-        return cls(
-            positions=arrays["positions"],
-            representations=Representations.restore(settings.pop("representations"), inner),
-            components=components,
-            quality=MapQuality(**settings.pop("quality")),
-            added=arrays["added"],
-            notes=tuple(settings.pop("notes")),
-            **settings,
-        )
+        with saved(path, "RepresentationMap") as (settings, arrays):
+            if settings.pop("kind", None) != "representation map":
+                raise DataError(f"{path} holds another kind of result, not a representation map.")
+            inner = {n.partition(".")[2]: a for n, a in arrays.items() if n.startswith("representations.")}
+            components = PrincipalComponents(
+                arrays["mean"], arrays["components"], arrays["variance"], settings.pop("total_variance")
+            )
+            return cls(
+                positions=arrays["positions"],
+                representations=Representations.restore(settings.pop("representations"), inner),
+                components=components,
+                quality=MapQuality(**settings.pop("quality")),
+                added=arrays["added"],
+                notes=tuple(settings.pop("notes")),
+                **settings,
+            )
 
     def _table(self) -> str:
         import csv

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.draw.thumbnails import resized_squares
 from striate.errors import ConfigError, DataError, ShapeError
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["Representations"]
 
@@ -236,7 +236,8 @@ class Representations:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        return cls.restore(*load_arrays(path))
+        with saved(path, "Representations") as (settings, arrays):
+            return cls.restore(settings, arrays)
 
     def _table(self) -> str:
         import csv

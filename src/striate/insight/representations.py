@@ -21,11 +21,11 @@ from striate.errors import ConfigError, DataError, WeightsError
 from striate.insight.classifier_input import ReadPoint, find_read_point, named_read_point, read_vectors
 from striate.insight.heatmap import as_numpy
 from striate.insight.labeled_pictures import LabeledPictures
-from striate.insight.picture_stream import PictureBatch, Pictures, PictureStream
+from striate.insight.picture_stream import PictureBatch, Pictures, PictureStream, fitting_batch
 from striate.insight.representation_set import Representations
 from striate.models import Network
 from striate.probe import evaluating
-from striate.runtime import best_batch_size, fold
+from striate.runtime import fold
 
 __all__ = ["representations", "stream_representations"]
 
@@ -128,7 +128,7 @@ def stream_representations(
         stream = PictureStream(
             network,
             listed.pictures(todo if kept else None),
-            batch_size=batch_size or _batch_size(network, images),
+            batch_size=fitting_batch(network, images) if batch_size is None else batch_size,
             workers=workers,
             max_megapixels=max_megapixels,
         )
@@ -292,15 +292,3 @@ def _fingerprint(network: Network | nn.Module) -> str:
     if isinstance(network, Network):
         found.update(repr(network.preprocessing).encode())
     return found.hexdigest()[:16]
-
-
-def _batch_size(network: Network | nn.Module, images: Pictures) -> int:
-    if isinstance(network, Network):
-        preprocessing = network.preprocessing
-        if preprocessing.resize is None:
-            return 8
-        channels = 1 if preprocessing.channels == "L" else 3
-        return best_batch_size(
-            network.module, torch.empty(1, channels, *preprocessing.input_size, device=network.device)
-        )
-    return best_batch_size(network, images[:1]) if isinstance(images, Tensor) and images.dim() == 4 else 32

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from striate import draw
 from striate.errors import ConfigError, ShapeError
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["Segmentation"]
 
@@ -141,18 +141,18 @@ class Segmentation:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        settings, arrays = load_arrays(path)
-        count = len(settings["target"])
-        return cls(
-            masks=tuple(arrays[f"mask_{i}"] for i in range(count)),
-            seeds=tuple(arrays[f"seeds_{i}"] for i in range(count)),
-            pictures=tuple(arrays[f"picture_{i}"] for i in range(count)),
-            target=tuple(settings["target"]),
-            crops=tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in settings["crops"]),
-            photo_sizes=tuple((int(h), int(w)) for h, w in settings["photo_sizes"]),
-            parameters=settings["parameters"],
-            seconds=settings["seconds"],
-        )
+        with saved(path, "Segmentation") as (settings, arrays):
+            count = len(settings["target"])
+            return cls(
+                masks=tuple(arrays[f"mask_{i}"] for i in range(count)),
+                seeds=tuple(arrays[f"seeds_{i}"] for i in range(count)),
+                pictures=tuple(arrays[f"picture_{i}"] for i in range(count)),
+                target=tuple(settings["target"]),
+                crops=tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in settings["crops"]),
+                photo_sizes=tuple((int(h), int(w)) for h, w in settings["photo_sizes"]),
+                parameters=settings["parameters"],
+                seconds=settings["seconds"],
+            )
 
     def _repr_png_(self) -> bytes:
         drawn = self.draw()

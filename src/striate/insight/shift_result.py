@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from striate import draw
 from striate.draw.shift_curves import draw_shift_curves
-from striate.errors import DataError, UnknownNameError, nearest
-from striate.insight.store import load_arrays, pack_arrays, save_as
+from striate.errors import UnknownNameError, nearest
+from striate.insight.store import pack_arrays, save_as, saved
 
 __all__ = ["LayerShift", "ShiftResponse"]
 
@@ -131,8 +131,7 @@ class ShiftResponse:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        facts, arrays = load_arrays(path)
-        try:
+        with saved(path, "ShiftResponse") as (facts, arrays):
             layers = {
                 layer: LayerShift(layer, stride, whole, **{n: arrays[f"{i}/{n}"] for n in _CURVES})
                 for i, (layer, stride, whole) in enumerate(facts["layers"])
@@ -147,8 +146,6 @@ class ShiftResponse:
                 parameters=facts["parameters"],
                 seconds=facts["seconds"],
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path} holds no saved shifts ({error}).") from error
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(self.draw())

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from striate import draw
 from striate.arithmetic.text_table import text_table
 from striate.draw.activity import draw_activity
-from striate.errors import DataError, UnknownNameError, nearest
+from striate.errors import UnknownNameError, nearest
 from striate.insight.numbers_in_words import short
-from striate.insight.store import json_bytes, load_arrays, pack_arrays, save_as
+from striate.insight.store import json_bytes, pack_arrays, save_as, saved
 
 __all__ = ["LayerStatistics", "UnitStatistics"]
 
@@ -193,8 +193,7 @@ class UnitStatistics:
         Raises:
             DataError: The file is missing, damaged, or holds something else.
         """
-        facts, arrays = load_arrays(path)
-        try:
+        with saved(path, "UnitStatistics") as (facts, arrays):
             layers = {
                 layer: LayerStatistics(
                     layer=layer,
@@ -212,10 +211,6 @@ class UnitStatistics:
                 parameters=facts["parameters"],
                 seconds=facts["seconds"],
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise DataError(
-                f"{path} holds no saved statistics ({error}). `UnitStatistics.save` writes them."
-            ) from error
 
     def _repr_png_(self) -> bytes:
         return draw.encode_png(self.draw())

@@ -4,7 +4,9 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from striate.data.files import write_whole
 from striate.errors import ConfigError, DataError
 
-__all__ = ["json_bytes", "load_arrays", "pack_arrays", "save_as"]
+__all__ = ["json_bytes", "load_arrays", "pack_arrays", "save_as", "saved"]
 
 
 def save_as(path: str | Path, ways: Mapping[str, Callable[[], bytes]]) -> Path:
@@ -67,5 +69,33 @@ def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return dict(json.loads(str(arrays.pop("settings")))), arrays
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} holds no saved result of Striate ({error}).") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({(error.strerror or str(error)).lower()}).") from error
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        # NumPy's own words advise to unpickle what is not to be trusted.
+        raise DataError(
+            f"{path} holds no saved result of Striate: it is damaged, or something else. The `save` of a result "
+            "writes the .npz that can be loaded."
+        ) from error
+
+
+@contextmanager
+def saved(path: str | Path, kind: str) -> Iterator[tuple[dict[str, Any], dict[str, NDArray[Any]]]]:
+    """The settings and the arrays of a result of one kind, to build it from within a `with`.
+
+    Args:
+        path: What the result's `save` wrote.
+        kind: Name of its class, for the message.
+
+    Raises:
+        DataError: As `load_arrays`; or something is missing inside, as in a file of another kind of result.
+    """
+    settings, arrays = load_arrays(path)
+    try:
+        yield settings, arrays
+    except DataError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise DataError(
+            f"{path} holds no whole {kind}: it is damaged, or another kind of result. `{kind}.save` writes one."
+        ) from error

@@ -6,7 +6,8 @@ as `features.3:17@4,5`). Either is one number a picture: a logit, or the unit's 
 A unit without a position means the unit of that channel that is most active in the picture.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.data.images import Images
-from striate.errors import ConfigError, ShapeError, UnknownNameError
+from striate.errors import ConfigError, DataError, ShapeError, UnknownNameError
 from striate.models import Network
 from striate.probe import UnitAddress, require_layer
 from striate.probe.capture import visit_layers
@@ -33,6 +34,12 @@ Target = (
     | NDArray[np.integer]
     | Tensor
     | None
+)
+
+
+_NOT_FINITE = (
+    "{}: the network answers {}, which no map explains. Its weights are damaged or from a training that diverged, the "
+    "picture holds such numbers, or 16 bits are too few for it."
 )
 
 
@@ -73,7 +80,7 @@ def module_and_input(network: Network | nn.Module, images: Images) -> tuple[nn.M
             f"images for a plain module must be a tensor 'n c h w' of at least one, fed as it is; got {got}. "
             "Wrap the module in a striate.Network to give photos."
         )
-    return network, images
+    return network, images.detach()
 
 
 def read_targets(
@@ -98,7 +105,7 @@ def read_targets(
             does not have.
     """
     plain = target.tolist() if isinstance(target, np.generic | np.ndarray | Tensor) else target
-    if plain is None or isinstance(plain, int | str | UnitAddress):
+    if plain is None or isinstance(plain, str | bytes | Mapping) or not isinstance(plain, Iterable):
         return [_read(network, plain)] * count
     wanted = list(plain)
     if len(wanted) != count and not (many and count == 1 and wanted):
@@ -121,6 +128,7 @@ def choose_targets(network: Network | nn.Module, logits: object, target: Target)
     Raises:
         ShapeError: `logits` is not `n k`.
         ConfigError: An index out of range, a unit instead of a class, or a wrong number of targets.
+        DataError: A score is not a number.
         UnknownNameError: A label that the network does not have, or that means more than one class.
     """
     scores = _class_scores(logits)
@@ -131,6 +139,8 @@ def choose_targets(network: Network | nn.Module, logits: object, target: Target)
                 f"target must be a class here, because only classes have a probability; got unit '{item}'."
             )
         indices.append(_class_index(row, item))
+    if bool(scores.isnan().any()):  # one of them makes all probabilities NaN
+        raise DataError(_NOT_FINITE.format("the scores of the classes", "NaN"))
     return torch.tensor(indices, device=scores.device)
 
 
@@ -151,6 +161,7 @@ def score_targets(
         ShapeError: A class of an answer that is not `n k`, or a unit of a layer that gives neither `n c h w` nor `n k`.
         ConfigError: A class, a channel or a position out of range.
         UnknownNameError: A layer that is not called in the pass.
+        DataError: A score or an activation that is asked about is not finite.
     """
     images = tuple(range(len(x))) if len(wanted) == len(x) else (0,) * len(wanted)
     scores: dict[int, Tensor] = {}
@@ -173,10 +184,14 @@ def score_targets(
 
     visit_layers(module, x, {layer: partial(pick, places=places) for layer, places in layers.items()})
     order = range(len(wanted))
-    return Asked(torch.stack([scores[i] for i in order]), images, tuple(targets[i] for i in order))
+    asked = Asked(torch.stack([scores[i] for i in order]), images, tuple(targets[i] for i in order))
+    for place, value in enumerate(asked.scores.detach().tolist()):
+        if not math.isfinite(value):
+            raise DataError(_NOT_FINITE.format(f"target {asked.targets[place]!r}", value))
+    return asked
 
 
-def _read(network: Network | nn.Module, item: int | str | UnitAddress | None) -> int | UnitAddress | None:
+def _read(network: Network | nn.Module, item: object) -> int | UnitAddress | None:
     labels = network.labels if isinstance(network, Network) else None
     if item is None:
         return None

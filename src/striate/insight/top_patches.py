@@ -133,7 +133,7 @@ def stream_top_patches(
     stream = PictureStream(
         network,
         images,
-        batch_size=batch_size or fitting_batch(network, images),
+        batch_size=fitting_batch(network, images) if batch_size is None else batch_size,
         workers=workers,
         max_megapixels=max_megapixels,
     )

@@ -92,7 +92,7 @@ def stream_unit_statistics(
     stream = PictureStream(
         network,
         images,
-        batch_size=batch_size or fitting_batch(network, images),
+        batch_size=fitting_batch(network, images) if batch_size is None else batch_size,
         workers=workers,
         max_megapixels=max_megapixels,
     )
