@@ -231,3 +231,12 @@ def test_soft_targets_and_the_loss_agree_with_the_learner_on_right_answers() -> 
     assert int(told["top1"]) == int((logits.argmax(1) == batch.labels).sum())
     losses = picture_losses(logits, soft_targets(batch.labels, 2, dtype=torch.float32))
     assert float(told["loss"]) == pytest.approx(losses.sum().item(), rel=1e-5)
+
+
+def test_what_was_frozen_for_a_training_is_free_after_it_and_what_never_learns_stays() -> None:
+    net = small_net()
+    net.get_parameter("conv1.weight").requires_grad_(False)
+    learner = learner_of(small_task(net), freeze="trunk")
+    assert [name for name, weight in net.named_parameters() if weight.requires_grad] == ["head.weight", "head.bias"]
+    learner.unfreeze()
+    assert [name for name, weight in net.named_parameters() if not weight.requires_grad] == ["conv1.weight"]

@@ -96,6 +96,11 @@ class Learner:
             ids = [self.device.index] if self.device.type == "cuda" else None
             self._parallel = DistributedDataParallel(self.module, device_ids=ids, **_SAME_BUFFERS)
 
+    def unfreeze(self) -> None:
+        """Let every weight want gradients again that did before: what is frozen is a matter of this training alone."""
+        for name, weight in self.module.named_parameters():
+            weight.requires_grad_(name not in self._never)
+
     def begin_epoch(self) -> None:
         """Training mode, but for what is frozen."""
         self.module.train()

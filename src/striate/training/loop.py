@@ -126,6 +126,7 @@ class Trainer:
             raise
         finally:
             restore_batch_norm(self.learner.module)
+            self.learner.unfreeze()
 
     def _epochs(self, should_stop: Callable[[], bool]) -> Iterator[TrainEvent]:
         progress = self.progress
