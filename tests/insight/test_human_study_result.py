@@ -203,3 +203,11 @@ def test_refusals_of_mappings(tmp_path, data):
         study_outputs(labels, ("x", "y"), (("red", "y"), ("Red", "x"), ("blue", "x")))
     with pytest.raises(DataError, match="classes of the study are not among"):
         study_outputs(labels, ("purple", "red"))
+
+
+def test_choices_that_a_network_lacks_say_that_a_table_joins_them() -> None:
+    with pytest.raises(
+        DataError, match=r"'sky'\. .*A table of label,category lines \(--mapping\) joins labels of n to"
+    ) as c:
+        study_outputs(Labels(("red", "blue")), ("red", "sky"), network="n")
+    assert "Rename" not in str(c.value)

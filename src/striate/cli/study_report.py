@@ -70,7 +70,7 @@ def _show(done: "Done", study: Path) -> None:
     rows = []
     for i, name in enumerate(result.observers):
         rates = [result.errors(i, None if c == "all" else result.conditions.index(c)) for c in names]
-        cells = [f"{100 * r.value:.0f} % ±{100 * r.margin:.0f}" if r.count else "–" for r in rates]
+        cells = [f"{100 * r.value:.0f} % ({100 * r.low:.0f}–{100 * r.high:.0f})" if r.count else "–" for r in rates]
         rows.append([name, result.kinds[i], *cells])
     print_table(["wrong answers", "", *names], rows, align="ll" + "r" * len(names))
     pairs = [

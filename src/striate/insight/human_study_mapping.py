@@ -144,7 +144,13 @@ def study_outputs(
         DataError: If a choice has none, an output belongs to two, or a label could be several.
     """
     if not mapping:
-        outputs, _ = match_classes(classes, labels, what="the study")
+        try:
+            outputs, _ = match_classes(classes, labels, what="the study")
+        except DataError as error:
+            said = str(error).partition(" Rename the data's")[0]
+            raise DataError(
+                f"{said} A table of label,category lines (--mapping) joins labels of {network} to the choices."
+            ) from error
         return [[int(output)] for output in outputs]
     place = {name: k for k, name in enumerate(classes)}
     found: list[set[int]] = [set() for _ in classes]

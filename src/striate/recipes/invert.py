@@ -117,7 +117,8 @@ def run(config: InvertConfig, *, should_stop: Callable[[], bool] = lambda: False
     seconds = [inversion.estimate() for inversion in inversions]
     many = f"{config.samples} picture{'s' if config.samples > 1 else ''} each"
     yield Plan(
-        f"Invert {printable(config.photo.name)} from {len(layers)} layers of {config.network}, {many}: "
+        f"Invert {printable(config.photo.name)} from {len(layers)} layer{'s' if len(layers) > 1 else ''} "
+        f"of {config.network}, {many}: "
         f"{', '.join(layers)}.",
         seconds=sum(seconds),
     )
