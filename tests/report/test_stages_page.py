@@ -82,6 +82,7 @@ def test_yolo_without_truth_has_no_responsible_cells():
 def test_nothing_found_still_has_a_page(kind):
     network = small_network(kind)
     if kind == "rcnn":
+        network.module.svm_slope.fill_(1)
         network.module.svm_bias.fill_(-1e4)
     photo = np.full((40, 90, 3), 127, dtype=np.uint8)
     nothing = Detections.of([], [], CLASSES, size=(40, 90))

@@ -68,7 +68,7 @@ class StagesConfig(BaseModel):
         if self.out is not None:
             return self.out
         words = (self.photo.stem, Path(self.network).name, "stages")
-        return Path("striate-out/detect") / "-".join(re.sub(r"[^\w.]+", "_", word) for word in words)
+        return Path("striate-out/detect") / "-".join(re.sub(r"[^\w.-]+", "_", word) for word in words)
 
 
 @dataclass(frozen=True, eq=False)
