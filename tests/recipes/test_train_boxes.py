@@ -19,11 +19,13 @@ from striate.detection.finding import detect
 from striate.detection.proposals import ProposalProgress, ProposalSettings
 from striate.detection.rcnn_settings import RCNNSettings, RCNNTrained, StageDone
 from striate.errors import ConfigError, DataError, UnknownNameError
+from striate.models import create_model
 from striate.recipes import train as recipe
 from striate.recipes import train_rcnn
-from striate.recipes.train_box_plan import plan_box_training
+from striate.recipes.train_box_plan import heads_of, plan_box_training
 from striate.recipes.train_plan import TrainPlan
 from striate.training.events import EpochDone, ReportWritten, Resumed, StepDone, Stopped, TrainingDone
+from striate.training.parameter_groups import freeze, stages_of
 from striate.training.run_folder import RunFolder
 from striate.training.world import ALONE
 from tests.recipes.boxes import CLASSES, QUICK, box_folder, rectangles
@@ -314,3 +316,17 @@ def test_coco_marks_survive_the_way_into_training(tmp_path: Path) -> None:
     assert opened.truth[0].crowd.tolist() == [True, False]
     made = plan(tmp_path / "pictures", tmp_path, val=0.0)
     assert sum(boxes.crowd.sum() for boxes in made.data.train.truth) == 1  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("model", ["faster_rcnn_squeezenet1_1", "fast_rcnn_squeezenet1_1", "yolo_squeezenet1_1"])
+def test_a_frozen_trunk_leaves_the_heads_and_rates_fall_towards_the_picture(model: str) -> None:
+    module = create_model(model, num_classes=3)
+    stages = stages_of(module, classifier=heads_of(module))
+    trunk = [stage.name for stage in stages if not stage.is_classifier]
+    assert len(trunk) > 5
+    assert trunk == sorted(trunk, key=lambda name: int(name.rpartition(".")[2]))  # as the picture passes through them
+    freeze(module, stages, "trunk")
+    learning = {name for name, weight in module.named_parameters() if weight.requires_grad}
+    assert learning
+    assert not [name for name in learning if ".trunk." in name or ".body." in name]
+    assert learning >= {name for stage in stages if stage.is_classifier for name in stage.parameters}

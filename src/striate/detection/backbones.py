@@ -69,6 +69,8 @@ class Trunk(nn.Module):
         ConfigError: If the layers do not follow one another in the order in which they are listed.
     """
 
+    holds_stages = True  # for rates and freezing its parts count as those of a network do
+
     def __init__(self, network: nn.Module, places: Sequence[MapPlace], *, frozen: str | None = None) -> None:
         super().__init__()
         self.places = tuple(places)

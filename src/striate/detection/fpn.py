@@ -86,6 +86,8 @@ class Backbone(nn.Module):
         places: Stride, center and channels of each map that comes out.
     """
 
+    holds_stages = True  # for rates and freezing its parts count as those of a network do
+
     def __init__(
         self, body: Trunk, *, channels: int | None = None, levels: Levels = "all", extra: bool = False
     ) -> None:

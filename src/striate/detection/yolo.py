@@ -37,6 +37,8 @@ class YoloGrid(nn.Module):
         outputs: Numbers a cell: k + 5 b.
     """
 
+    holds_stages = True  # for rates and freezing its parts count as those of a network do
+
     def __init__(self, trunk: Trunk, *, stride: int, channels: int, depth: int, outputs: int) -> None:
         super().__init__()
         self.trunk, self.stride = trunk, stride

@@ -68,6 +68,8 @@ class YoloV1(nn.Module):
         image_size: Height and width of every picture, px; a 64th of it is the side of the grid.
     """
 
+    holds_stages = True  # for rates and freezing its parts count as those of a network do
+
     def __init__(
         self, trunk: nn.Module, neck: nn.Module, head: nn.Module, *, num_classes: int, boxes: int, image_size: int
     ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from striate.data import Labels, Preprocessing
 from striate.data.augment.box_policies import BoxAugmentation, build_box_augmentation
@@ -28,6 +29,7 @@ from striate.recipes.train_network import Beginning
 from striate.recipes.train_plan import TrainPlan, absolute_start, run_name
 from striate.recipes.train_rcnn import estimate_rcnn, rcnn_settings, rcnn_words
 from striate.training.estimate import estimate_training
+from striate.training.parameter_groups import stages_of
 from striate.training.run_folder import RunFolder
 from striate.training.world import World
 from striate.weights import find_record, fit_state, load_file, locate
@@ -114,10 +116,16 @@ def box_task(
         train=data.train,
         validation=data.validation,
         augmentation=augmentation,
-        classifier=begun.entry.classifier,
+        classifier=heads_of(begun.module),
         fine_tuning=bool(begun.start),
         max_megapixels=config.max_megapixels,
     )
+
+
+def heads_of(module: nn.Module) -> tuple[str, ...]:
+    """The stages of a detector that are not its trunk: what learns anew, and what is left when the trunk is frozen."""
+    stages = stages_of(module, classifier=())
+    return tuple(stage.name for stage in stages if not {"trunk", "body"} & set(stage.name.split(".")))
 
 
 def find_box_start(entry: CatalogueEntry, weights: str) -> str:

@@ -35,7 +35,8 @@ class Stage:
 def stages_of(module: nn.Module, *, classifier: Sequence[str]) -> list[Stage]:
     """The stages of a network from the picture to the answer, as its modules are listed.
 
-    A stage is a child of the network, or a child of a child that is a row of layers (`features.3`, `layer2.0`).
+    A stage is a child of the network, or a child of a child that is a row of layers (`features.3`, `layer2.0`). A module
+    with `holds_stages`, such as the trunk of a detector, counts as the network itself does: its children are asked.
 
     Args:
         module: The network.
@@ -126,11 +127,12 @@ def _stage_of(module: nn.Module, parameter: str) -> str:
     words = parameter.split(".")[:-1]
     path = words[:1]
     part: nn.Module = module
+    is_link = False  # of a row of layers
     for word in words[:-1]:
         part = part.get_submodule(word)
-        if not isinstance(part, nn.Sequential | nn.ModuleList):
+        is_row = isinstance(part, nn.Sequential | nn.ModuleList)
+        if is_link or not (is_row or getattr(part, "holds_stages", False)):
             break
         path = words[: len(path) + 1]
-        if len(path) == 2:
-            break
+        is_link = is_row
     return ".".join(path)
