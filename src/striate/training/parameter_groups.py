@@ -35,8 +35,8 @@ class Stage:
 def stages_of(module: nn.Module, *, classifier: Sequence[str]) -> list[Stage]:
     """The stages of a network from the picture to the answer, as its modules are listed.
 
-    A stage is a child of the network, or a child of a child that is a row of layers (`features.3`, `layer2.0`). A module
-    with `holds_stages`, such as the trunk of a detector, counts as the network itself does: its children are asked.
+    A stage is a child of the network, or a child of a child that is a row of layers (`features.3`, `layer2.0`). A
+    module with `holds_stages`, such as the trunk of a detector, counts as the network does: its children are asked.
 
     Args:
         module: The network.
