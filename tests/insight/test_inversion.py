@@ -354,7 +354,7 @@ def test_results_are_kept(tmp_path: Path) -> None:
     loaded = InversionSheet.load(tmp_path / "sheet")
     assert loaded.to_dict() == sheet.to_dict()
     np.testing.assert_array_equal(loaded.draw(), sheet.draw())
-    with pytest.raises(DataError, match="holds no"):
+    with pytest.raises(DataError, match="cannot be read"):
         InversionSheet.load(tmp_path)
 
 

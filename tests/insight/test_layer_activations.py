@@ -98,7 +98,7 @@ def test_refusals(tmp_path: Path) -> None:
         found.draw()
     with pytest.raises(ConfigError, match="must end in"):
         found.save(tmp_path / "a.txt")
-    with pytest.raises(DataError, match="no saved result"):
+    with pytest.raises(DataError, match="cannot be read"):
         LayerActivations.load(tmp_path / "none.npz")
 
 
