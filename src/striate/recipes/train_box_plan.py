@@ -24,7 +24,7 @@ from striate.models import load
 from striate.models.build import build
 from striate.models.catalogue import CatalogueEntry, find_entry
 from striate.recipes.train_config import TrainConfig, find_preset
-from striate.recipes.train_data import BoxLearningData, Look, find_box_learning_data, look_at
+from striate.recipes.train_data import LearningData, Look, find_box_learning_data, look_at
 from striate.recipes.train_network import Beginning
 from striate.recipes.train_plan import TrainPlan, absolute_start, run_name
 from striate.recipes.train_rcnn import estimate_rcnn, rcnn_settings, rcnn_words
@@ -100,7 +100,7 @@ def plan_box_training(
 
 
 def box_task(
-    config: TrainConfig, data: BoxLearningData, begun: Beginning, augmentation: BoxAugmentation
+    config: TrainConfig, data: LearningData[BoxSet], begun: Beginning, augmentation: BoxAugmentation
 ) -> DetectionTask:
     """What is to be learned, for the loop; proposals are found later.
 

@@ -1,8 +1,9 @@
 """From a path to pictures that can be learned from: which are for learning, which for measuring, what was left out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from striate.data.splitting import split_set
 from striate.errors import DataError
 
 __all__ = [
-    "BoxLearningData",
     "LearningData",
     "Look",
     "counts_by_class",
@@ -30,9 +30,12 @@ __all__ = [
 _LOOKED_AT = 256  # pictures that sizes, colors and means are read off
 
 
+Pictures = TypeVar("Pictures", bound=ImageSet | BoxSet)
+
+
 @dataclass(frozen=True, eq=False)
-class LearningData:
-    """Pictures for a run.
+class LearningData(Generic[Pictures]):
+    """Pictures for a run: with labels, or with boxes.
 
     Attributes:
         train: To learn from.
@@ -42,51 +45,22 @@ class LearningData:
         problems: What was left out, and what is odd.
     """
 
-    train: ImageSet
-    validation: ImageSet | None
-    test: ImageSet | None
-    held_out: str
-    problems: tuple[Problem, ...]
-
-    def describe(self) -> str:
-        """Pictures and classes in words."""
-        counts = self.train.counts()
-        spread = _spread(counts, "a class")
-        held = "none to validate on"
-        if self.validation is not None:
-            held = f"{say_many(len(self.validation), 'picture')} to validate on ({self.held_out})"
-        return f"{say_many(len(self.train), 'picture')} of {len(counts):,} classes ({spread}); {held}"
-
-
-@dataclass(frozen=True, eq=False)
-class BoxLearningData:
-    """Pictures with boxes for a run.
-
-    Attributes:
-        train: To learn from.
-        validation: To be measured on; None where nobody wants to know.
-        test: Pictures of the data that the run does not touch, or None.
-        held_out: How the validation pictures were chosen, in words.
-        problems: What was left out, and what is odd.
-    """
-
-    train: BoxSet
-    validation: BoxSet | None
-    test: BoxSet | None
+    train: Pictures
+    validation: Pictures | None
+    test: Pictures | None
     held_out: str
     problems: tuple[Problem, ...]
 
     def describe(self) -> str:
         """Pictures, boxes and classes in words."""
         counts = self.train.counts()
+        boxes = int(counts.sum())
+        marked = f" with {boxes:,} box{'' if boxes == 1 else 'es'}" if isinstance(self.train, BoxSet) else ""
+        classes = f"{len(counts):,} class{'' if len(counts) == 1 else 'es'}"
         held = "none to validate on"
         if self.validation is not None:
             held = f"{say_many(len(self.validation), 'picture')} to validate on ({self.held_out})"
-        classes = "1 class" if len(counts) == 1 else f"{len(counts):,} classes"
-        boxes = "1 box" if counts.sum() == 1 else f"{int(counts.sum()):,} boxes"
-        return (
-            f"{say_many(len(self.train), 'picture')} with {boxes} of {classes} ({_spread(counts, 'a class')}); {held}"
-        )
+        return f"{say_many(len(self.train), 'picture')}{marked} of {classes} ({_spread(counts)}); {held}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +82,7 @@ class Look:
     std: tuple[float, float, float]
 
 
-def find_learning_data(path: Path, *, val: float, seed: int) -> LearningData:
+def find_learning_data(path: Path, *, val: float, seed: int) -> LearningData[ImageSet]:
     """Open labeled pictures, and set some aside for validation unless the data says which.
 
     Args:
@@ -120,10 +94,7 @@ def find_learning_data(path: Path, *, val: float, seed: int) -> LearningData:
         DataError: If there is nothing to learn: no pictures, or fewer than two classes.
     """
     found = open_data(path)
-    train = found.get("train", found.get("all"))
-    if train is None or not len(train):
-        there = ", ".join(f"'{name}' with {len(images):,}" for name, images in found.items())
-        raise DataError(f"{path}: no pictures to learn from (found {there or 'none'}); put them into 'train'.")
+    train = _to_learn_from(path, found)
     present = int((train.counts() > 0).sum())
     if present < 2:
         only = train.classes[int(train.counts().argmax())]
@@ -131,21 +102,10 @@ def find_learning_data(path: Path, *, val: float, seed: int) -> LearningData:
             f"{path}: only one class has pictures ('{only}'), and a network that always gives the same answer learns "
             "nothing; add a second class folder."
         )
-    problems = tuple(dict.fromkeys(problem for images in found.values() for problem in images.problems))
-    validation, held_out = found.get("val"), "the data's own"
-    if validation is None and val > 0:
-        parts = split_set(train, {"train": 1 - val, "val": val}, seed=seed)
-        problems += tuple(p for p in parts["val"].problems if p not in problems)
-        train, validation = parts["train"], parts["val"]
-        held_out = f"{100 * val:.3g} % of the training pictures, by split seed {seed}"
-    elif validation is None:
-        held_out = "none"
-    if validation is not None and not len(validation):
-        validation, held_out = None, "none: too few pictures"
-    return LearningData(train, validation, found.get("test"), held_out, problems)
+    return _set_aside(found, split_set, val=val, seed=seed)
 
 
-def find_box_learning_data(path: Path, *, val: float, seed: int) -> BoxLearningData:
+def find_box_learning_data(path: Path, *, val: float, seed: int) -> LearningData[BoxSet]:
     """Open pictures with boxes, and set some aside for validation unless the data says which.
 
     Args:
@@ -157,23 +117,37 @@ def find_box_learning_data(path: Path, *, val: float, seed: int) -> BoxLearningD
         DataError: If there is nothing to learn: no pictures, or no box on any of them.
     """
     found = open_boxes(path)
-    train = found.get("train", found.get("trainval", found.get("all")))
-    if train is None or not len(train):
-        there = ", ".join(f"'{name}' with {len(boxes):,}" for name, boxes in found.items())
-        raise DataError(f"{path}: no pictures to learn from (found {there or 'none'}); put them into 'train'.")
-    problems = tuple(dict.fromkeys(problem for boxes in found.values() for problem in boxes.problems))
+    train = _to_learn_from(path, found)
     if not train.counts().sum():
         raise DataError(f"{path}: there is no box on any of {say_many(len(train), 'training picture')}.")
+    return _set_aside(found, split_boxes, val=val, seed=seed)
+
+
+def _to_learn_from(path: Path, found: Mapping[str, Pictures]) -> Pictures:
+    train = found.get("train", found.get("all"))
+    if train is None or not len(train):
+        there = ", ".join(f"'{name}' with {len(pictures):,}" for name, pictures in found.items())
+        raise DataError(f"{path}: no pictures to learn from (found {there or 'none'}); put them into 'train'.")
+    return train
+
+
+def _set_aside(
+    found: Mapping[str, Pictures], split: Callable[..., Mapping[str, Pictures]], *, val: float, seed: int
+) -> LearningData[Pictures]:
+    """Which pictures are for validation: the data's own, or a share of those to learn from."""
+    train = found["train"] if "train" in found else found["all"]
+    problems = tuple(dict.fromkeys(problem for pictures in found.values() for problem in pictures.problems))
     validation, held_out = found.get("val"), "the data's own"
     if validation is None and val > 0:
-        parts = split_boxes(train, {"train": 1 - val, "val": val}, seed=seed)
+        parts = split(train, {"train": 1 - val, "val": val}, seed=seed)
+        problems += tuple(p for part in parts.values() for p in part.problems if p not in problems)
         train, validation = parts["train"], parts["val"]
         held_out = f"{100 * val:.3g} % of the training pictures, by split seed {seed}"
     elif validation is None:
         held_out = "none"
     if validation is not None and not len(validation):
         validation, held_out = None, "none: too few pictures"
-    return BoxLearningData(train, validation, found.get("test"), held_out, problems)
+    return LearningData(train, validation, found.get("test"), held_out, problems)
 
 
 def look_at(images: ImageSet, *, max_megapixels: float) -> Look:
@@ -218,11 +192,11 @@ def say_many(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _spread(counts: NDArray[np.int64], each: str) -> str:
+def _spread(counts: NDArray[np.int64]) -> str:
     present = counts[counts > 0]
     if present.min() == present.max():
-        return f"{present.min():,} {each}"
-    return f"{present.min():,} to {present.max():,} {each}"
+        return f"{present.min():,} a class"
+    return f"{present.min():,} to {present.max():,} a class"
 
 
 def _moments(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -11,10 +11,12 @@ import torch
 
 from striate.data import Labels
 from striate.data.augment.recipes import Augmentation, build_augmentation
+from striate.data.box_set import BoxSet
+from striate.data.image_set import ImageSet
 from striate.data.problem import Problem
 from striate.errors import ConfigError
 from striate.recipes.train_config import TrainConfig, find_preset, usual_policy
-from striate.recipes.train_data import BoxLearningData, LearningData, find_learning_data, look_at, say_many
+from striate.recipes.train_data import LearningData, find_learning_data, look_at, say_many
 from striate.recipes.train_network import Beginning, begin, find_start
 from striate.training.classification import ClassificationTask
 from striate.training.estimate import Estimate, estimate_training
@@ -55,7 +57,7 @@ class TrainPlan:
 
     config: TrainConfig
     recipe: str
-    data: LearningData | BoxLearningData
+    data: LearningData[ImageSet] | LearningData[BoxSet]
     beginning: Beginning
     augmentation: Pipeline
     task: Task
@@ -192,7 +194,9 @@ def plan_training(
     return TrainPlan(config, recipe, data, begun, augmentation, task, estimate, folder, device, world.size)
 
 
-def _task(config: TrainConfig, data: LearningData, begun: Beginning, augmentation: Augmentation) -> ClassificationTask:
+def _task(
+    config: TrainConfig, data: LearningData[ImageSet], begun: Beginning, augmentation: Augmentation
+) -> ClassificationTask:
     return ClassificationTask(
         module=begun.module,
         preprocessing=begun.preprocessing,
