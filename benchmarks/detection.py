@@ -30,6 +30,7 @@ from striate.recipes import train
 from striate.recipes.train_proposals import proposal_cache
 from striate.runtime import reuse_freed_memory
 from striate.training.events import EpochDone
+from striate.training.run_folder import RunFolder
 
 # What differs from the recipe: passes over 2,000 scenes that two cores do in at most 25 minutes.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -47,8 +48,8 @@ def learn(data: Path, root: Path, model: str, *, seed: int, epochs: int | None) 
     if epochs is not None:
         settings["epochs"] = epochs
     began = perf_counter()
-    there = (root / "detect" / name / "config.yaml").exists()
-    for event in train.run(settings, resume=there):
+    begun = RunFolder(root / "detect" / name)
+    for event in train.run(settings, resume=begun.exists(), folder=begun if begun.exists() else None):
         if isinstance(event, EpochDone):
             print(f"  {name}: {json.dumps(event.row)}", flush=True)
     print(f"  {name}: {perf_counter() - began:.0f} s in this sitting", flush=True)

@@ -36,6 +36,7 @@ from striate.runtime import reuse_freed_memory
 from striate.training.events import EpochDone
 from striate.training.metrics import Rate, top_k_hits
 from striate.training.predicting import predict_set
+from striate.training.run_folder import RunFolder
 
 EPOCHS, BATCH, RATE, DECAY, SMOOTHING, AVERAGE, WARMUP = 15, 128, 0.1, 5e-4, 0.1, 0.995, 2.0
 MEAN, STD = 0.2860, 0.3530  # of the training pictures
@@ -46,7 +47,8 @@ def learn_ours(data: Path, root: Path, *, seed: int, epochs: int) -> dict[str, A
     settings = {"data": data, "model": "resnet20", "weights": "none", "val": 0.0, "seed": seed, "root": root}
     settings |= {"lr": RATE, "erasing": 0.0, "epochs": epochs, "batch_size": BATCH, "name": f"ours-{seed}"}
     began, folder = perf_counter(), root
-    for event in train.run(settings, resume=(root / "classify" / f"ours-{seed}").exists()):
+    begun = RunFolder(root / "classify" / f"ours-{seed}")
+    for event in train.run(settings, resume=begun.exists(), folder=begun if begun.exists() else None):
         folder = getattr(event, "folder", folder)
         if isinstance(event, EpochDone):
             print(f"  ours {seed}: {event.row}", flush=True)
