@@ -1,13 +1,14 @@
 """What an evaluation cost, where it comes from, and what was left out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from striate.report.numbers import format_count, format_seconds, format_shape
+from striate.report.numbers import format_seconds, format_shape
 from striate.report.provenance import Fact
 from striate.training.evaluation import Evaluation
 
-__all__ = ["FactsSection", "build_facts"]
+__all__ = ["FactsSection", "build_facts", "facts_section", "say_parameters"]
 
 MOST_PROBLEMS = 30
 
@@ -29,34 +30,63 @@ class FactsSection:
 def build_facts(found: Evaluation) -> FactsSection:
     """Words of the last section."""
     facts, provenance, cost = found.predictions.facts, found.provenance, found.cost
-    problems = [f"{p.get('where')}: {p.get('text')}" for p in facts.get("problems") or () if isinstance(p, dict)]
-    run, weights = provenance.get("run") or {}, provenance.get("weights") or {}
-    versions = provenance.get("versions") or {}
-    return FactsSection(
-        cost=_kept(
-            Fact("Parameters", _count(cost.get("parameters"))),
+    weights = provenance.get("weights") or {}
+    return facts_section(
+        facts,
+        provenance,
+        cost=(
+            Fact("Parameters", say_parameters(cost.get("parameters"))),
             Fact("MACs", _macs(cost)),
             Fact("Time", _time(cost)),
         ),
-        data=_kept(
+        data=(
             Fact("Data", str(facts.get("data") or ""), code=True),
             Fact("Part", str(provenance.get("split") or "")),
             Fact("Pictures", _pictures(found)),
             Fact("View", str(facts.get("geometry") or facts.get("view") or "")),
             Fact("Preprocessing", str(facts.get("preprocessing") or "")),
         ),
-        made=_kept(
+        network=(
             Fact("Network", str(facts.get("network") or ""), code=True),
             Fact("Weights", str(weights.get("name") or ""), code=True),
-            Fact("Run", str(run.get("path") or ""), code=True),
-            Fact("Epoch", f"{run['best_epoch']} of {run['epochs']}, the best" if run.get("best_epoch") else ""),
             Fact("License", str(weights.get("license") or "")),
             Fact("Published", _scores(weights.get("published"))),
-            Fact("Made", str(provenance.get("made") or "")),
-            Fact("Took", format_seconds(float(provenance["seconds"])) if provenance.get("seconds") else ""),
-            Fact("Device", str(provenance.get("device") or "")),
-            Fact("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ),
+    )
+
+
+def facts_section(
+    facts: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    *,
+    cost: tuple[Fact, ...],
+    data: tuple[Fact, ...],
+    network: tuple[Fact, ...],
+) -> FactsSection:
+    """The section with what every evaluation says about how it was made; facts without a value are left out.
+
+    Args:
+        facts: Of the predictions.
+        provenance: Of the evaluation.
+        cost: What it cost.
+        data: What it was made on.
+        network: What was evaluated.
+    """
+    problems = [f"{p.get('where')}: {p.get('text')}" for p in facts.get("problems") or () if isinstance(p, dict)]
+    run, versions = provenance.get("run") or {}, provenance.get("versions") or {}
+    made = (
+        *network,
+        Fact("Run", str(run.get("path") or ""), code=True),
+        Fact("Epoch", f"{run['best_epoch']} of {run['epochs']}, the best" if run.get("best_epoch") else ""),
+        Fact("Made", str(provenance.get("made") or "")),
+        Fact("Took", format_seconds(float(provenance["seconds"])) if provenance.get("seconds") else ""),
+        Fact("Device", str(provenance.get("device") or "")),
+        Fact("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+    )
+    return FactsSection(
+        cost=_kept(cost),
+        data=_kept(data),
+        made=_kept(made),
         settings=tuple(
             Fact(str(name).replace("_", " "), str(value), code=True)
             for name, value in (provenance.get("settings") or {}).items()
@@ -69,11 +99,12 @@ def build_facts(found: Evaluation) -> FactsSection:
     )
 
 
-def _kept(*facts: Fact) -> tuple[Fact, ...]:
+def _kept(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
     return tuple(fact for fact in facts if fact.value)
 
 
-def _count(value: Any) -> str:
+def say_parameters(value: Any) -> str:
+    """A number of weights, short and in full; nothing where nobody knows."""
     return "" if value is None else f"{format_count(int(value))} ({int(value):,})"
 
 
