@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from striate.report.numbers import format_seconds, format_shape
+from striate.report.numbers import format_count, format_seconds, format_shape
 from striate.report.provenance import Fact
 from striate.training.evaluation import Evaluation
 
